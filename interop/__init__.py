@@ -1,0 +1,1 @@
+"""Tests and tools that run this package against real go-plugin programs."""
