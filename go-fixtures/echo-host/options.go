@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"github.com/hashicorp/go-plugin/runner"
+	"google.golang.org/grpc"
+
+	"goplugin_py/go-fixtures/echo"
+)
+
+const (
+	pluginName     = "echo"
+	cookieKey      = "ECHO_PLUGIN"
+	defaultCookie  = "5f0c1a5e"
+	defaultVersion = 1
+)
+
+// options is the command line.
+type options struct {
+	mtls, mux, skipHostEnv, runner bool
+	allow                          []plugin.Protocol
+	versions                       []int
+	cookieValue                    string
+	minPort, maxPort               uint
+	env, scenarios, command        []string
+	socketGroup, tempDir           string
+	logFile, stderrFile            string
+	startTimeout, timeout          time.Duration
+}
+
+func parseOptions(arguments []string) (*options, error) {
+	o := &options{allow: []plugin.Protocol{plugin.ProtocolGRPC}}
+	flags := flag.NewFlagSet("echo-host", flag.ContinueOnError)
+	flags.BoolVar(&o.mtls, "mtls", false, "set AutoMTLS")
+	flags.BoolVar(&o.mux, "mux", false, "set GRPCBrokerMultiplex")
+	flags.BoolVar(&o.skipHostEnv, "skip-host-env", false, "set SkipHostEnv")
+	flags.BoolVar(&o.runner, "runner", false, "start the plugin with a RunnerFunc")
+	flags.Func("allow", "AllowedProtocols: grpc (default), netrpc or both", o.setAllow)
+	flags.Func("versions", "comma-separated keys of VersionedPlugins; default Plugins at 1", o.setVersions)
+	flags.StringVar(&o.cookieValue, "cookie-value", defaultCookie, "MagicCookieValue")
+	flags.UintVar(&o.minPort, "min-port", 0, "MinPort")
+	flags.UintVar(&o.maxPort, "max-port", 0, "MaxPort")
+	flags.Func("env", "K=V for Cmd.Env; may be repeated", o.addEnv)
+	flags.StringVar(&o.socketGroup, "socket-group", "", "UnixSocketConfig.Group")
+	flags.StringVar(&o.tempDir, "tempdir", "", "UnixSocketConfig.TempDir; needs -runner to matter")
+	flags.StringVar(&o.logFile, "log-file", "", "write the host's JSON log here instead of stderr")
+	flags.StringVar(&o.stderrFile, "stderr-file", "", "write ClientConfig.Stderr here")
+	flags.DurationVar(&o.startTimeout, "start-timeout", 0, "StartTimeout; default go-plugin's")
+	flags.DurationVar(&o.timeout, "timeout", time.Minute, "the limit of each scenario")
+	flags.Func("scenario", "comma-separated: "+strings.Join(scenarioNames(), " "), o.addScenarios)
+	if err := flags.Parse(arguments); err != nil {
+		return nil, err
+	}
+	o.command = flags.Args()
+	if len(o.command) == 0 {
+		return nil, errors.New("no plugin command")
+	}
+	return o, nil
+}
+
+func (o *options) setAllow(value string) error {
+	switch value {
+	case "grpc":
+		o.allow = []plugin.Protocol{plugin.ProtocolGRPC}
+	case "netrpc":
+		o.allow = []plugin.Protocol{plugin.ProtocolNetRPC}
+	case "both":
+		o.allow = []plugin.Protocol{plugin.ProtocolNetRPC, plugin.ProtocolGRPC}
+	default:
+		return errors.New("want grpc, netrpc or both")
+	}
+	return nil
+}
+
+func (o *options) setVersions(value string) error {
+	for _, item := range strings.Split(value, ",") {
+		version, err := strconv.Atoi(item)
+		if err != nil {
+			return err
+		}
+		o.versions = append(o.versions, version)
+	}
+	return nil
+}
+
+func (o *options) addEnv(value string) error {
+	if !strings.Contains(value, "=") {
+		return errors.New("want K=V")
+	}
+	o.env = append(o.env, value)
+	return nil
+}
+
+func (o *options) addScenarios(value string) error {
+	for _, name := range strings.Split(value, ",") {
+		if _, ok := scenarios[name]; !ok {
+			return fmt.Errorf("no scenario %q", name)
+		}
+		o.scenarios = append(o.scenarios, name)
+	}
+	return nil
+}
+
+func scenarioNames() []string {
+	return slices.Sorted(maps.Keys(scenarios))
+}
+
+// clientConfig is what the options make of plugin.ClientConfig.
+func clientConfig(o *options, heard *heard) *plugin.ClientConfig {
+	config := &plugin.ClientConfig{
+		HandshakeConfig: plugin.HandshakeConfig{
+			MagicCookieKey:   cookieKey,
+			MagicCookieValue: o.cookieValue,
+		},
+		AllowedProtocols:    o.allow,
+		AutoMTLS:            o.mtls,
+		GRPCBrokerMultiplex: o.mux,
+		SkipHostEnv:         o.skipHostEnv,
+		MinPort:             o.minPort,
+		MaxPort:             o.maxPort,
+		StartTimeout:        o.startTimeout,
+		SyncStdout:          heard.stdout,
+		SyncStderr:          heard.stderr,
+		Stderr:              heard.rawStderr,
+		Logger: hclog.New(&hclog.LoggerOptions{
+			Name:       "echo-host",
+			Level:      hclog.Trace,
+			Output:     heard.log,
+			JSONFormat: true,
+		}),
+	}
+	setPlugins(config, o.versions)
+	if o.socketGroup != "" || o.tempDir != "" {
+		config.UnixSocketConfig = &plugin.UnixSocketConfig{Group: o.socketGroup, TempDir: o.tempDir}
+	}
+	setCommand(config, o)
+	return config
+}
+
+func setPlugins(config *plugin.ClientConfig, versions []int) {
+	set := plugin.PluginSet{pluginName: &echoPlugin{}}
+	if versions == nil {
+		config.ProtocolVersion = defaultVersion
+		config.Plugins = set
+		return
+	}
+	config.VersionedPlugins = map[int]plugin.PluginSet{}
+	for _, version := range versions {
+		config.VersionedPlugins[version] = set
+	}
+}
+
+func setCommand(config *plugin.ClientConfig, o *options) {
+	if !o.runner {
+		config.Cmd = exec.Command(o.command[0], o.command[1:]...)
+		config.Cmd.Env = o.env
+		return
+	}
+	config.RunnerFunc = func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
+		cmd := exec.Command(o.command[0], o.command[1:]...)
+		cmd.Env = append(slices.Clone(o.env), spec.Env...)
+		cmd.Stdin = spec.Stdin
+		return newProcess(cmd)
+	}
+}
+
+// echoPlugin is the host's half of the plugin.
+type echoPlugin struct {
+	plugin.NetRPCUnsupportedPlugin
+}
+
+func (*echoPlugin) GRPCServer(*plugin.GRPCBroker, *grpc.Server) error {
+	return errors.New("echo-host serves no plugin")
+}
+
+func (*echoPlugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, conn *grpc.ClientConn) (any, error) {
+	return echo.NewEchoClient(conn), nil
+}
