@@ -6,7 +6,7 @@ do the well-known types they refer to: ``empty_pb2.Empty`` and
 ``timestamp_pb2.Timestamp`` of this package are the classes to use with its messages.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from google.protobuf.descriptor import Descriptor, FileDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -22,8 +22,8 @@ def define_messages(
 ) -> None:
     """Define the messages, enums and services of a file in a generated module.
 
-    Does what protobuf's builder does for protoc's modules, except for one thing: where
-    protobuf runs without its C extension, that one adds every class to the default pool.
+    Does what protobuf's builder does for protoc's modules, except for one thing: the
+    builder adds every class to the default pool where protobuf has no C extension.
     """
     for name, enum in file.enum_types_by_name.items():
         module[f"_{name.upper()}"] = enum
@@ -47,4 +47,5 @@ def _message_class(
     attributes["DESCRIPTOR"] = descriptor
     attributes["__module__"] = module_name
     attributes["__qualname__"] = qualname
-    return GeneratedProtocolMessageType(descriptor.name, (Message,), attributes)
+    message = GeneratedProtocolMessageType(descriptor.name, (Message,), attributes)
+    return cast("type[Message]", message)
