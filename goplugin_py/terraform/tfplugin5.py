@@ -6,7 +6,7 @@ differ from protocol 6 keep their protocol 5 form (``GetSchema``, ``Configure``.
 terraform-plugin-go.
 
 The classes are independent of any other generated copy of the protocol: messages must
-be built from this module, ``renew_at`` included: see ``Timestamp``.
+be built from this module, the ``Timestamp`` of a ``renew_at`` field included.
 A servicer may leave methods out; callers get ``UNIMPLEMENTED``, the protocol's way to
 say that a feature is missing.
 """

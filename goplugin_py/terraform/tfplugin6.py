@@ -4,7 +4,7 @@ Field numbers and rpcs are those of Terraform's ``tfplugin6.proto``. Peers of an
 minor version, OpenTofu among them, skip the fields they do not know.
 
 The classes are independent of any other generated copy of the protocol: messages must
-be built from this module, ``renew_at`` included: see ``Timestamp``.
+be built from this module, the ``Timestamp`` of a ``renew_at`` field included.
 A servicer may leave methods out; callers get ``UNIMPLEMENTED``, the protocol's way to
 say that a feature is missing.
 """
