@@ -1,0 +1,1 @@
+"""The wire-compatible implementation of HashiCorp's go-plugin in Python."""

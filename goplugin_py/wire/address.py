@@ -1,0 +1,73 @@
+"""Where a plugin listens: the network and address fields of the protocol."""
+
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import quote
+
+NETWORKS = ("unix", "tcp")  # go-plugin: Client.Start, netAddrDialer
+PORTS = range(1, 65536)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A network (`unix` or `tcp`) and its text: a socket path, or `host:port`.
+
+    The same two strings appear in the handshake line (fields 3 and 4), in the
+    broker's ConnInfo and in reattach configurations.
+    """
+
+    network: str
+    text: str
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise ValueError(f"unknown network {self.network!r}: expected unix or tcp")
+        if not self.text or "\0" in self.text:
+            raise ValueError(f"not a usable {self.network} address: {self.text!r}")
+        if self.network == "tcp":
+            _split(self.text)
+
+    @classmethod
+    def unix(cls, path: str) -> Self:
+        """Return the address of a unix socket."""
+        return cls("unix", path)
+
+    @classmethod
+    def tcp(cls, host: str, port: int) -> Self:
+        """Return the address of a TCP endpoint; an IPv6 host gets its brackets."""
+        return cls("tcp", f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+
+    @property
+    def host_port(self) -> tuple[str, int]:
+        """The host, without brackets, and the port of a `tcp` address."""
+        return _split(self.text)
+
+    @property
+    def target(self) -> str:
+        """The address as a target that grpcio dials."""
+        if self.network == "unix":
+            # gRPC percent-decodes the path of a unix: URI.
+            return "unix:" + quote(self.text)
+        host, port = self.host_port
+        if ":" in host:
+            return f"ipv6:[{host}]:{port}"
+        # A literal address needs no resolver and so meets no proxy settings.
+        is_literal = host.replace(".", "").isdigit()
+        return f"ipv4:{host}:{port}" if is_literal else f"dns:///{host}:{port}"
+
+    def __str__(self) -> str:
+        return f"{self.network}:{self.text}"
+
+
+def _split(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon:
+        raise ValueError(f"missing port in tcp address {text!r}")
+    if not (port.isascii() and port.isdigit()) or int(port) not in PORTS:
+        raise ValueError(f"bad port in tcp address {text!r}")
+    if not host:  # Go's net.Dial takes an empty host for the local system
+        return "127.0.0.1", int(port)
+    bracketed = host.startswith("[") and host.endswith("]")
+    if ":" in host and not bracketed:
+        raise ValueError(f"an IPv6 host needs brackets in tcp address {text!r}")
+    return (host[1:-1] if bracketed else host), int(port)

@@ -1,0 +1,136 @@
+"""The environment variables through which a host speaks to a plugin."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from goplugin_py.wire.handshake import parse_versions
+
+MIN_PORT = "PLUGIN_MIN_PORT"
+MAX_PORT = "PLUGIN_MAX_PORT"
+PROTOCOL_VERSIONS = "PLUGIN_PROTOCOL_VERSIONS"
+MULTIPLEX_GRPC = "PLUGIN_MULTIPLEX_GRPC"  # go-plugin: envMultiplexGRPC
+CLIENT_CERT = "PLUGIN_CLIENT_CERT"
+UNIX_SOCKET_DIR = "PLUGIN_UNIX_SOCKET_DIR"  # go-plugin: EnvUnixSocketDir
+UNIX_SOCKET_GROUP = "PLUGIN_UNIX_SOCKET_GROUP"  # go-plugin: EnvUnixSocketGroup
+
+VOCABULARY = frozenset(
+    {
+        MIN_PORT,
+        MAX_PORT,
+        PROTOCOL_VERSIONS,
+        MULTIPLEX_GRPC,
+        CLIENT_CERT,
+        UNIX_SOCKET_DIR,
+        UNIX_SOCKET_GROUP,
+    }
+)
+
+_GO_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})  # strconv.ParseBool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PluginEnviron:
+    """What a host tells a plugin besides the cookie (go-plugin: `Client.Start`)."""
+
+    versions: tuple[int, ...] = ()
+    """The application protocol versions that the host offers."""
+
+    invalid_versions: tuple[str, ...] = ()
+    """Items of that list that are no numbers; a plugin reports and skips them."""
+
+    ports: range = range(0)
+    """Where a TCP listener may bind; empty means any port."""
+
+    client_certificate: str = ""
+    """The host's one-time certificate as PEM; empty without AutoMTLS."""
+
+    asked_for_multiplex: bool = False
+    """Whether the seventh handshake field is due: the variable is not empty."""
+
+    multiplex: bool = False
+    """Whether the broker multiplexes; false when the variable is no Go `true`."""
+
+    socket_dir: str = ""
+    """Where unix sockets are to be made; empty means a place of our choice."""
+
+    socket_group: str = ""
+    """A group name or id that may connect to the sockets; empty means none."""
+
+    @classmethod
+    def parse(cls, environ: Mapping[str, str]) -> Self:
+        """Read the variables as a plugin.
+
+        Raises:
+            ValueError: The port range can't be used.
+        """
+        versions, invalid = parse_versions(environ.get(PROTOCOL_VERSIONS, ""))
+        multiplex = environ.get(MULTIPLEX_GRPC, "")
+        return cls(
+            versions=tuple(versions),
+            invalid_versions=tuple(invalid),
+            ports=_ports(environ.get(MIN_PORT, ""), environ.get(MAX_PORT, "")),
+            client_certificate=environ.get(CLIENT_CERT, ""),
+            asked_for_multiplex=multiplex != "",
+            multiplex=multiplex in _GO_TRUE,
+            socket_dir=environ.get(UNIX_SOCKET_DIR, ""),
+            socket_group=environ.get(UNIX_SOCKET_GROUP, ""),
+        )
+
+
+def host_variables(
+    *,
+    cookie: tuple[str, str],
+    versions: Iterable[int],
+    min_port: int,
+    max_port: int,
+    client_certificate: str = "",
+    multiplex: bool = False,
+    socket_dir: str = "",
+    socket_group: str = "",
+) -> dict[str, str]:
+    """Return the variables that a host sets for a plugin.
+
+    A variable whose value would be empty is left out, as go-plugin leaves it.
+    """
+    key, value = cookie
+    optional = {
+        CLIENT_CERT: client_certificate,
+        MULTIPLEX_GRPC: "true" if multiplex else "",
+        UNIX_SOCKET_DIR: socket_dir,
+        UNIX_SOCKET_GROUP: socket_group,
+    }
+    return {
+        key: value,
+        MIN_PORT: str(min_port),
+        MAX_PORT: str(max_port),
+        PROTOCOL_VERSIONS: ",".join(map(str, sorted(versions))),
+        **{name: text for name, text in optional.items() if text},
+    }
+
+
+def child_environ(
+    inherited: Mapping[str, str],
+    explicit: Mapping[str, str],
+    ours: Mapping[str, str],
+) -> dict[str, str]:
+    """Merge a plugin's environment: ours over explicit over inherited.
+
+    Inherited variables of the protocol are dropped. They were meant for this very
+    process, and a plugin that got them from its grandparent would speak TLS or
+    yamux to a host that does not.
+    """
+    kept = {k: v for k, v in inherited.items() if k not in VOCABULARY}
+    return {**kept, **explicit, **ours}
+
+
+def _ports(low: str, high: str) -> range:
+    if not low and not high:
+        return range(0)
+    try:
+        first, last = int(low or 0), int(high or 0)
+    except ValueError:
+        raise ValueError(f"{MIN_PORT}={low!r}, {MAX_PORT}={high!r}: not numbers") from None
+    if first > last:
+        raise ValueError(f"{MIN_PORT}={first} is above {MAX_PORT}={last}")
+    return range(0) if last == 0 else range(first, last + 1)
