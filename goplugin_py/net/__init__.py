@@ -1,0 +1,1 @@
+"""Sockets, and the one loop thread that relays between them."""

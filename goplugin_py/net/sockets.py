@@ -1,0 +1,208 @@
+"""Listening sockets, private directories and TLS contexts."""
+
+import contextlib
+import os
+import secrets
+import socket
+import ssl
+import struct
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+
+from goplugin_py.errors import ConfigError
+from goplugin_py.wire.address import Address
+from goplugin_py.wire.certificates import Identity
+
+# The kernel's sockaddr_un.sun_path, less its NUL.
+MAX_UNIX_PATH = 107 if sys.platform == "linux" else 103
+BACKLOG = 128
+_DIRECTORY_PREFIX = "goplugin-"
+_SOCKET_NAME_LENGTH = len("/plugin4294967295")
+_RANDOM_DIRECTORY_LENGTH = len("/") + len(_DIRECTORY_PREFIX) + 8
+_PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
+
+
+def private_directory() -> str:
+    """Make a directory for sockets that only this user can enter.
+
+    It lies in the temporary directory, or in `/tmp` where the path of a socket
+    would otherwise be longer than the system allows.
+
+    Raises:
+        ConfigError: No place is short enough.
+    """
+    room = MAX_UNIX_PATH - _SOCKET_NAME_LENGTH - _RANDOM_DIRECTORY_LENGTH
+    bases = [base for base in (tempfile.gettempdir(), "/tmp") if len(base) <= room]
+    if not bases:
+        raise ConfigError(
+            f"the temporary directory {tempfile.gettempdir()!r} is too long for unix "
+            f"sockets, whose paths may have {MAX_UNIX_PATH} characters: set TMPDIR"
+        )
+    return tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=bases[0])
+
+
+def socket_path(directory: str) -> str:
+    """Return an unused path in `directory`, named as go-plugin names sockets.
+
+    Raises:
+        ConfigError: It would be longer than the system allows.
+    """
+    while True:
+        path = os.path.join(directory, f"plugin{secrets.randbits(32)}")
+        if len(os.fsencode(path)) > MAX_UNIX_PATH:
+            raise ConfigError(
+                f"the socket path {path!r} is longer than {MAX_UNIX_PATH} characters: "
+                "choose a shorter socket directory"
+            )
+        if not os.path.lexists(path):
+            return path
+
+
+def listen_unix(directory: str, group: str = "") -> socket.socket:
+    """Listen on a new unix socket in `directory`, open to `group` if one is given."""
+    path = socket_path(directory)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(path)
+        if group:
+            share(path, group)
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        raise
+    return listener
+
+
+def listen_tcp(ports: Sequence[int], host: str = "127.0.0.1") -> socket.socket:
+    """Listen on the first free of `ports`; no ports means any free one.
+
+    Raises:
+        ConfigError: None is free (go-plugin: `serverListener_tcp`).
+    """
+    for port in ports or (0,):
+        # SO_REUSEPORT stays off, or two plugins would share one port.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listener.bind((host, port))
+            listener.listen(BACKLOG)
+        except OSError:
+            listener.close()
+            continue
+        return listener
+    raise ConfigError(f"no free TCP port on {host} from {ports[0]} to {ports[-1]}")
+
+
+def address_of(listener: socket.socket) -> Address:
+    """Return where a socket listens."""
+    name = listener.getsockname()
+    if listener.family == socket.AF_UNIX:
+        return Address.unix(name)
+    return Address.tcp(name[0], name[1])
+
+
+def share(path: str, group: str) -> None:
+    """Let a group, by name or id, connect to a socket (go-plugin: `setGroupWritable`).
+
+    Raises:
+        ConfigError: There is no such group, or we may not hand the socket to it.
+    """
+    try:
+        os.chown(path, -1, _group_id(group))
+        os.chmod(path, 0o660)
+    except OSError as exc:
+        raise ConfigError(f"can't give {path} to group {group!r}: {exc}") from exc
+
+
+def _group_id(group: str) -> int:
+    import grp  # not on every system
+
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        if group.isascii() and group.isdigit():
+            return int(group)
+        raise ConfigError(f"there is no group {group!r}") from None
+
+
+def peer_pid(connection: socket.socket) -> int | None:
+    """Return the process at the other end of a unix socket, where that is known."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None or connection.family != socket.AF_UNIX:
+        return None
+    data = connection.getsockopt(socket.SOL_SOCKET, option, _PEER_CREDENTIALS.size)
+    pid: int = _PEER_CREDENTIALS.unpack(data)[0]
+    return pid
+
+
+def client_context(identity: Identity, peer: bytes | str) -> ssl.SSLContext:
+    """Return the AutoMTLS context of the side that dials.
+
+    Args:
+        identity: Our own certificate.
+        peer: The only certificate to trust, DER or PEM.
+
+    Raises:
+        ssl.SSLError, ValueError: `peer` is no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return _mutual(context, identity, peer)
+
+
+def server_context(identity: Identity, peer: bytes | str) -> ssl.SSLContext:
+    """Return the AutoMTLS context of the side that listens; see `client_context`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.num_tickets = 0  # connections live long: resumption buys nothing
+    return _mutual(context, identity, peer)
+
+
+def _mutual(
+    context: ssl.SSLContext, identity: Identity, peer: bytes | str
+) -> ssl.SSLContext:
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # go-plugin: Client.Start, Serve
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_verify_locations(cadata=peer)
+    with _pem_file(identity) as (path, password):
+        context.load_cert_chain(path, password=password)
+    context.set_alpn_protocols(["h2"])  # grpc-go from 1.67 refuses to go without
+    return context
+
+
+@contextlib.contextmanager
+def _pem_file(identity: Identity) -> Iterator[tuple[str, bytes | None]]:
+    """Show an identity to OpenSSL, which takes certificates only from files.
+
+    On Linux the file is anonymous memory. Elsewhere it is a file in a private
+    directory, with the key encrypted under a password that is never written.
+    """
+    if hasattr(os, "memfd_create") and os.path.isdir("/proc/self/fd"):
+        fd = os.memfd_create("goplugin-identity", os.MFD_CLOEXEC)
+        with open(fd, "w") as file:
+            file.write(identity.certificate_pem + identity.key_pem)
+            file.flush()
+            yield f"/proc/self/fd/{fd}", None
+        return
+    with tempfile.TemporaryDirectory(prefix=_DIRECTORY_PREFIX) as directory:
+        password = secrets.token_urlsafe(32).encode()
+        path = os.path.join(directory, "identity.pem")
+        with open(path, "wb", opener=_owner_only) as secret:
+            secret.write(identity.certificate_pem.encode())
+            secret.write(_encrypted_key(identity, password))
+        yield path, password
+
+
+def _owner_only(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _encrypted_key(identity: Identity, password: bytes) -> bytes:
+    from cryptography.hazmat.primitives import serialization
+
+    key = serialization.load_der_private_key(identity.key, None)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )

@@ -1,0 +1,1 @@
+"""Starting, reading and ending plugin processes."""

@@ -1,0 +1,156 @@
+"""A plugin as a child process of this host."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+
+from goplugin_py.process.diagnosis import diagnose
+
+REAP_TIMEOUT = 5.0  # a killed process is reaped in milliseconds, unless it is in I/O
+
+
+class LocalRunner:
+    """Runs a command with pipes for stdout and stderr, and stdin inherited.
+
+    The process is started without a shell and without code between fork and exec,
+    which would not be safe beside gRPC's threads.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: Mapping[str, str],
+        *,
+        cwd: str | None = None,
+        stdin: int | None = None,
+    ) -> None:
+        self._command = list(command)
+        self._env = dict(env)
+        self._cwd = cwd
+        self._stdin = stdin
+        self._process: subprocess.Popen[bytes] | None = None
+        self._reaping = threading.Lock()  # guards reaping against signalling
+
+    @property
+    def name(self) -> str:
+        """A short name for logs and threads: the program's file name."""
+        return os.path.basename(self._command[0])
+
+    @property
+    def id(self) -> str:
+        """The process id as text; empty before `start`."""
+        return str(self._process.pid) if self._process is not None else ""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None before `start`."""
+        return self._process.pid if self._process is not None else None
+
+    def start(self) -> None:
+        """Start the process.
+
+        Raises:
+            OSError: The system can't run the command.
+        """
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=self._stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=self._env,
+            cwd=self._cwd,
+        )
+
+    @property
+    def stdout(self) -> int:
+        """The reading end of the plugin's stdout; valid until `close`."""
+        return _fileno(self._started.stdout)
+
+    @property
+    def stderr(self) -> int:
+        """The reading end of the plugin's stderr; valid until `close`."""
+        return _fileno(self._started.stderr)
+
+    @property
+    def status(self) -> int | None:
+        """The exit status once reaped; a negative number is a signal."""
+        return None if self._process is None else self._process.returncode
+
+    def exit_notice(self) -> int:
+        """Return a new descriptor that becomes readable when the process ends.
+
+        The caller closes it. No thread polls for the end of a process.
+        """
+        pid = self._started.pid
+        if hasattr(os, "pidfd_open"):
+            return os.pidfd_open(pid)
+        reading, writing = os.pipe()
+        threading.Thread(
+            target=self._announce_exit,
+            args=(writing,),
+            name=f"goplugin-wait-{self.name}",
+            daemon=True,
+        ).start()
+        return reading
+
+    def _announce_exit(self, writing: int) -> None:
+        try:
+            # Leaves the process a zombie, so that its id stays ours until reap().
+            os.waitid(os.P_PID, self._started.pid, os.WEXITED | os.WNOWAIT)
+        finally:
+            os.close(writing)
+
+    def reap(self) -> int:
+        """Collect the exit status of a process that has ended, or is about to."""
+        with self._reaping:
+            return self._started.wait(REAP_TIMEOUT)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, unless the process has been reaped."""
+        with self._reaping:
+            if self._process is not None:
+                self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End the process by force."""
+        self.signal(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Close the pipes."""
+        for pipe in (self._started.stdout, self._started.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def diagnose(self, failure: OSError | None = None) -> list[str]:
+        """Return what a look at the executable says about a failed start."""
+        program = self._command[0]
+        path = self._env.get("PATH")
+        return diagnose(shutil.which(program, path=path) or program, failure)
+
+    @property
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError("the process was not started")
+        return self._process
+
+
+def describe_status(status: int | None) -> str:
+    """Return an exit status in words, with the name of a signal."""
+    if status is None:
+        return "it is still running"
+    if status >= 0:
+        return f"exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"killed by {signal.Signals(-status).name}"
+    return f"killed by signal {-status}"
+
+
+def _fileno(pipe: object) -> int:
+    fileno: int = pipe.fileno()  # type: ignore[attr-defined]
+    return fileno
