@@ -77,7 +77,7 @@ FIXTURES = {
         Fixture("greeter-host", "examples", _EXAMPLES + "basic"),
         Fixture("greeter-plugin", "examples", _EXAMPLES + "basic/plugin"),
         Fixture("kv-host-mtls", "kv-host-mtls"),
-        Fixture("vectors", "vectors", shares=("echo",)),
+        Fixture("vectors", "vectors"),
         Fixture(
             "terraform-provider-time",
             "terraform-provider-time",
@@ -366,7 +366,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(names: Sequence[str], *, vectors: bool) -> None:
     if vectors:
-        names = [*names, "vectors", "echo-plugin", "tcp-plugin"]
+        names = [*names, "vectors", "echo-plugin"]
     fixtures = _select(names)
     go = find_go(_go_needed(fixtures))
     for fixture in fixtures:
