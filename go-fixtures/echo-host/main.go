@@ -10,6 +10,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"time"
@@ -43,6 +45,9 @@ type session struct {
 
 func main() {
 	options, err := parseOptions(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		return
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "echo-host:", err)
 		os.Exit(2)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -37,8 +38,14 @@ type output struct {
 // startPlugin runs the plugin with this environment only, until its line is there.
 func startPlugin(path string, env ...string) (output, error) {
 	var stderr bytes.Buffer
+	// A killed plugin leaves its socket behind.
+	socketDir, err := os.MkdirTemp("", "vectors")
+	if err != nil {
+		return output{}, err
+	}
+	defer func() { _ = os.RemoveAll(socketDir) }()
 	cmd := exec.Command(path)
-	cmd.Env = append([]string{cookie}, env...)
+	cmd.Env = append([]string{cookie, "TMPDIR=" + socketDir}, env...)
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
