@@ -85,8 +85,14 @@ func runHostCase(one hostCase) (hostOutcome, error) {
 	if err != nil {
 		return hostOutcome{}, err
 	}
+	// A host that dies cannot remove it.
+	dir, err := os.MkdirTemp("", "vectors")
+	if err != nil {
+		return hostOutcome{}, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
 	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(ctx, self, hostRole)
+	cmd := exec.CommandContext(ctx, self, hostRole, dir)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(input), &stdout, &stderr
 	// A stub that a dying host leaves behind has these pipes open.
 	cmd.WaitDelay = time.Second
@@ -109,17 +115,12 @@ func panicLine(stderr string) string {
 	return "unknown: " + stderr
 }
 
-// serveHostCase is the other end of runHostCase.
-func serveHostCase() error {
+// serveHostCase is the other end of runHostCase. It keeps its files in dir.
+func serveHostCase(dir string) error {
 	var one hostCase
 	if err := json.NewDecoder(os.Stdin).Decode(&one); err != nil {
 		return err
 	}
-	dir, err := os.MkdirTemp("", "vectors")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(dir) }()
 	cmd, err := stubCommand(dir, one.Script)
 	if err != nil {
 		return err

@@ -23,8 +23,8 @@ func main() {
 		exitOn(runStub(script))
 		return
 	}
-	if len(os.Args) == 2 && os.Args[1] == hostRole {
-		exitOn(serveHostCase())
+	if len(os.Args) == 3 && os.Args[1] == hostRole {
+		exitOn(serveHostCase(os.Args[2]))
 		return
 	}
 	pluginPath := flag.String("plugin", "", "the built echo-plugin")
