@@ -1,0 +1,102 @@
+# Needs make and Python 3.11 or newer; the rest goes into .venv and go-fixtures/bin.
+#
+#   make PYTHON=/path/to/python3.13      takes this interpreter for a new .venv
+#   make test PYTEST_ARGS="-k relay -x"  passes options on to pytest
+
+ifneq ($(PYTHON),)
+CANDIDATES = $(PYTHON)
+else
+# Where pyenv has no version selected, its python3.x shims fail; the rest finds its own.
+CANDIDATES = python3.13 python3.12 python3.11 python3 \
+	$(wildcard $(HOME)/.pyenv/versions/3.1[1-9]*/bin/python3)
+endif
+
+VENV = .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+SUITABLE = import sys, venv, ensurepip; assert sys.version_info >= (3, 11)
+
+DEMO_FIXTURES = kv-plugin kv-host kv-host-mtls terraform-provider-time
+
+# Measured on two cores: more workers than cores take longer, and slow the start of each
+# plugin towards the 5 s that tests wait for it.
+WORKERS = auto --maxprocesses 4
+PYTEST = pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+# The targets share .venv, and what takes long in them uses all cores by itself.
+.NOTPARALLEL:
+
+.PHONY: help install demo test check lint format types generated proto fixtures \
+	interop coverage clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 14
+
+install: $(INSTALLED) ## make .venv with the package and its development tools
+	@:
+
+$(INSTALLED): pyproject.toml
+	@$(BIN)/python -c '$(SUITABLE)' 2>/dev/null || { \
+	  found=; \
+	  for python in $(CANDIDATES); do \
+	    if "$$python" -c '$(SUITABLE)' >/dev/null 2>&1; then found=$$python; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "make: no Python >= 3.11 that can make a venv (on Debian, that needs" \
+	      "python3-venv); tried: $(CANDIDATES). Name one with make PYTHON=..." >&2; \
+	    exit 1; \
+	  fi; \
+	  "$$found" -m venv --clear $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## run examples/demo.py: both directions, against real Go programs
+	@$(BIN)/python -m interop.fixtures $(DEMO_FIXTURES)
+	@$(BIN)/python examples/demo.py
+
+test: fixtures ## run all tests
+	@$(BIN)/python -m $(PYTEST)
+
+check: lint types generated coverage ## all that must pass before a commit
+
+lint: $(INSTALLED) ## check format and style
+	@$(BIN)/ruff format --quiet --check . || { \
+	  $(BIN)/ruff format --check .; echo "make format repairs this" >&2; exit 1; }
+	@$(BIN)/ruff check --quiet .
+
+format: $(INSTALLED) ## repair format, and of style what can be repaired safely
+	@$(BIN)/ruff check --quiet --fix-only .
+	@$(BIN)/ruff format --quiet .
+
+types: $(INSTALLED) ## check types
+	@$(BIN)/mypy
+
+generated: $(INSTALLED) ## check that generated code is what the protos give
+	@$(BIN)/python proto/generate.py --check || { \
+	  echo "out of date: make proto" >&2; exit 1; }
+	@$(BIN)/python go-fixtures/generate.py --check || { \
+	  echo "out of date: make proto" >&2; exit 1; }
+
+proto: $(INSTALLED) ## generate Python and Go code from proto/ anew
+	@$(BIN)/python proto/generate.py
+	@$(BIN)/python go-fixtures/generate.py
+
+fixtures: $(INSTALLED) ## build the Go programs of the tests; gets Go if there is none
+	@$(BIN)/python -m interop.fixtures
+
+interop: fixtures ## run only the tests against Go programs
+	@$(BIN)/python -m $(PYTEST) interop
+
+# The second report is the stricter one for the pure code.
+coverage: fixtures ## run all tests and see what they reach
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m $(PYTEST)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+	@$(BIN)/coverage report --include='goplugin_py/wire/*' --fail-under=95
+
+clean: ## remove what these targets made
+	@rm -rf $(VENV) .venv-proto .venv-protoc-go go-fixtures/bin build dist \
+	  .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find goplugin_py interop tests examples proto go-fixtures \
+	  -name __pycache__ -prune -exec rm -rf {} +
