@@ -27,7 +27,7 @@ PluginError
 """
 
 from collections.abc import Collection, Sequence
-from typing import Self
+from typing import Any, Self
 
 __all__ = [
     "BrokerError",
@@ -59,6 +59,10 @@ __all__ = [
 
 class PluginError(Exception):
     """The root of the tree: catch it to catch everything from this library."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by state: most constructors take more than `args` holds."""
+        return _restored, (type(self), self.args, self.__dict__)
 
 
 class ConfigError(PluginError, ValueError):
@@ -136,7 +140,7 @@ class HandshakeError(LaunchError):
     """A handshake line that this host can't accept.
 
     Attributes:
-        line: The line as the plugin printed it, shortened if it was huge.
+        line: The line as the plugin printed it; the text shortens a huge one.
     """
 
     def __init__(self, message: str, line: str = "") -> None:
@@ -169,7 +173,7 @@ class VersionMismatch(HandshakeError):
         offered = ", ".join(map(str, self.host)) or "none"
         super().__init__(
             f"the plugin speaks application protocol version {plugin}, "
-            f"this host offers: {offered}",
+            f"this host offers: {offered}; update the older of the two",
             line,
         )
 
@@ -248,6 +252,15 @@ class RemoteProtocolError(ProtocolError):
 
 class UnknownPlugin(PluginError, LookupError):
     """`dispense` was called with a name that is not in the plugin set."""
+
+
+def _restored(
+    kind: type[PluginError], args: tuple[Any, ...], fields: dict[str, Any]
+) -> PluginError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(fields)
+    return error
 
 
 def _shortened(text: str, limit: int = 400) -> str:

@@ -10,8 +10,6 @@ from typing import Any
 from goplugin_py.process.local import LocalRunner
 from goplugin_py.wire.handshake import MAX_LINE_LENGTH
 
-# go-plugin: defaultPluginLogBufferSize; longer lines arrive in pieces.
-MAX_LOG_LINE = 64 * 1024
 _READ_SIZE = 64 * 1024
 
 _log = logging.getLogger("goplugin.process")

@@ -1,11 +1,15 @@
 """Where a plugin listens: the network and address fields of the protocol."""
 
+import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import quote
 
 NETWORKS = ("unix", "tcp")  # go-plugin: Client.Start, netAddrDialer
 PORTS = range(1, 65536)
+
+_PORT = re.compile(r"[0-9]{1,5}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +25,9 @@ class Address:
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
-            raise ValueError(f"unknown network {self.network!r}: expected unix or tcp")
+            raise ValueError(f"network {self.network!r:.40} is neither unix nor tcp")
         if not self.text or "\0" in self.text:
-            raise ValueError(f"not a usable {self.network} address: {self.text!r}")
+            raise ValueError(f"not a usable {self.network} address: {self.text!r:.120}")
         if self.network == "tcp":
             _split(self.text)
 
@@ -46,14 +50,19 @@ class Address:
     def target(self) -> str:
         """The address as a target that grpcio dials."""
         if self.network == "unix":
-            # gRPC percent-decodes the path of a unix: URI.
-            return "unix:" + quote(self.text)
+            # gRPC percent-decodes the path of a unix: URI, and would take what
+            # follows two slashes for a host.
+            scheme = "unix://" if self.text.startswith("//") else "unix:"
+            return scheme + quote(self.text, errors="surrogateescape")
         host, port = self.host_port
-        if ":" in host:
-            return f"ipv6:[{host}]:{port}"
+        try:
+            version = ip_address(host).version
+        except ValueError:
+            return f"dns:///{quote(host, errors='surrogateescape')}:{port}"
         # A literal address needs no resolver and so meets no proxy settings.
-        is_literal = host.replace(".", "").isdigit()
-        return f"ipv4:{host}:{port}" if is_literal else f"dns:///{host}:{port}"
+        if version == 4:
+            return f"ipv4:{host}:{port}"
+        return f"ipv6:[{quote(host, safe=':')}]:{port}"
 
     def __str__(self) -> str:
         return f"{self.network}:{self.text}"
@@ -62,12 +71,12 @@ class Address:
 def _split(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon:
-        raise ValueError(f"missing port in tcp address {text!r}")
-    if not (port.isascii() and port.isdigit()) or int(port) not in PORTS:
-        raise ValueError(f"bad port in tcp address {text!r}")
-    if not host:  # Go's net.Dial takes an empty host for the local system
-        return "127.0.0.1", int(port)
-    bracketed = host.startswith("[") and host.endswith("]")
-    if ":" in host and not bracketed:
-        raise ValueError(f"an IPv6 host needs brackets in tcp address {text!r}")
-    return (host[1:-1] if bracketed else host), int(port)
+        raise ValueError(f"missing port in tcp address {text!r:.120}")
+    if not _PORT.fullmatch(port) or int(port) not in PORTS:
+        raise ValueError(f"bad port in tcp address {text!r:.120}")
+    bracketed = host.startswith("[") and host.endswith("]", 1)
+    name = host[1:-1] if bracketed else host
+    if (":" in name and not bracketed) or not {"[", "]"}.isdisjoint(name):
+        raise ValueError(f"an IPv6 host needs brackets in tcp address {text!r:.120}")
+    # Go's net.Dial takes an empty host for the local system.
+    return name or "127.0.0.1", int(port)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from goplugin_py.wire.handshake import parse_versions
+from goplugin_py.wire.address import PORTS
+from goplugin_py.wire.handshake import atoi, parse_versions
 
 MIN_PORT = "PLUGIN_MIN_PORT"
 MAX_PORT = "PLUGIN_MAX_PORT"
@@ -39,8 +40,11 @@ class PluginEnviron:
     invalid_versions: tuple[str, ...] = ()
     """Items of that list that are no numbers; a plugin reports and skips them."""
 
-    ports: range = range(0)
-    """Where a TCP listener may bind; empty means any port."""
+    min_port: str = ""
+    """The first port for a TCP listener, as it was sent."""
+
+    max_port: str = ""
+    """The last one."""
 
     client_certificate: str = ""
     """The host's one-time certificate as PEM; empty without AutoMTLS."""
@@ -59,23 +63,39 @@ class PluginEnviron:
 
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> Self:
-        """Read the variables as a plugin.
-
-        Raises:
-            ValueError: The port range can't be used.
-        """
+        """Read the variables as a plugin."""
         versions, invalid = parse_versions(environ.get(PROTOCOL_VERSIONS, ""))
         multiplex = environ.get(MULTIPLEX_GRPC, "")
         return cls(
             versions=tuple(versions),
             invalid_versions=tuple(invalid),
-            ports=_ports(environ.get(MIN_PORT, ""), environ.get(MAX_PORT, "")),
+            min_port=environ.get(MIN_PORT, ""),
+            max_port=environ.get(MAX_PORT, ""),
             client_certificate=environ.get(CLIENT_CERT, ""),
             asked_for_multiplex=multiplex != "",
             multiplex=multiplex in _GO_TRUE,
             socket_dir=environ.get(UNIX_SOCKET_DIR, ""),
             socket_group=environ.get(UNIX_SOCKET_GROUP, ""),
         )
+
+    @property
+    def ports(self) -> range:
+        """Where a TCP listener may bind; empty means any port.
+
+        A plugin that listens on a unix socket must not read this: a bad range is
+        no matter then (go-plugin: `serverListener_tcp`).
+
+        Raises:
+            ValueError: The range can't be used.
+        """
+        sent = f"{MIN_PORT}={self.min_port!r}, {MAX_PORT}={self.max_port!r}"
+        try:
+            first, last = atoi(self.min_port or "0"), atoi(self.max_port or "0")
+        except ValueError:
+            raise ValueError(f"{sent}: not numbers") from None
+        if not 0 <= first <= last < PORTS.stop:
+            raise ValueError(f"{sent}: not a range of ports")
+        return range(first, last + 1) if last else range(0)
 
 
 def host_variables(
@@ -122,15 +142,3 @@ def child_environ(
     """
     kept = {k: v for k, v in inherited.items() if k not in VOCABULARY}
     return {**kept, **explicit, **ours}
-
-
-def _ports(low: str, high: str) -> range:
-    if not low and not high:
-        return range(0)
-    try:
-        first, last = int(low or 0), int(high or 0)
-    except ValueError:
-        raise ValueError(f"{MIN_PORT}={low!r}, {MAX_PORT}={high!r}: not numbers") from None
-    if first > last:
-        raise ValueError(f"{MIN_PORT}={first} is above {MAX_PORT}={last}")
-    return range(0) if last == 0 else range(first, last + 1)

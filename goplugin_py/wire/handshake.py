@@ -9,6 +9,7 @@ from typing import Self
 
 from goplugin_py.errors import (
     CoreVersionMismatch,
+    LocalProtocolError,
     MalformedHandshake,
     MultiplexUnsupported,
     NetRPCUnsupported,
@@ -25,7 +26,8 @@ MIN_CERTIFICATE_LENGTH = 51
 # (bufio.MaxScanTokenSize).
 MAX_LINE_LENGTH = 64 * 1024
 
-_INTEGER = re.compile(r"[+-]?[0-9]+", re.ASCII)  # what strconv.Atoi takes
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INT64 = range(-(1 << 63), 1 << 63)
 _GO_BOOLEANS = {  # strconv.ParseBool
     **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
     **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
@@ -90,7 +92,15 @@ class Handshake:
 
         There are six fields, and the seventh only when `multiplex` is set:
         go-plugin before 1.6 reads a seventh as part of the certificate.
+
+        Raises:
+            LocalProtocolError: The address can't be told in a line.
         """
+        if not {"|", "\n"}.isdisjoint(self.address.text):
+            raise LocalProtocolError(
+                f"a handshake line has no room for the address {self.address.text!r}: "
+                "choose a directory without | and newline in its name"
+            )
         fields = [
             str(self.core_version),
             str(self.app_version),
@@ -125,7 +135,7 @@ class Handshake:
             )
         if self.protocol != "grpc":
             raise MalformedHandshake(
-                f"unsupported plugin protocol {self.protocol!r}: only grpc is", line
+                f"unsupported plugin protocol {self.protocol!r:.40}: only grpc is", line
             )
         if multiplex and not self.multiplex:
             raise MultiplexUnsupported(
@@ -135,15 +145,31 @@ class Handshake:
             )
 
 
+def atoi(text: str) -> int:
+    """Read a number the way Go does (`strconv.Atoi`).
+
+    Raises:
+        ValueError: It is none, or does not fit into 64 bits.
+    """
+    if not _INTEGER.fullmatch(text) or int(text) not in _INT64:
+        raise ValueError(f"not a number: {text!r:.40}")
+    return int(text)
+
+
 def parse_versions(text: str) -> tuple[list[int], list[str]]:
     """Read the host's list of versions (go-plugin: `protocolVersion`).
 
     Returns:
         The versions, and the items that are none.
     """
-    items = text.split(",") if text else []
-    versions = [int(item) for item in items if _INTEGER.fullmatch(item)]
-    return versions, [item for item in items if not _INTEGER.fullmatch(item)]
+    versions: list[int] = []
+    invalid: list[str] = []
+    for item in text.split(",") if text else ():
+        try:
+            versions.append(atoi(item))
+        except ValueError:
+            invalid.append(item)
+    return versions, invalid
 
 
 def choose_version(own: Iterable[int], offered: Collection[int]) -> int:
@@ -165,9 +191,10 @@ def _not_a_handshake(line: str) -> str:
 
 
 def _integer(text: str, what: str, line: str) -> int:
-    if not _INTEGER.fullmatch(text) or len(text) > 20:
-        raise MalformedHandshake(f"the {what} is not a number: {text!r}", line)
-    return int(text)
+    try:
+        return atoi(text)
+    except ValueError as exc:
+        raise MalformedHandshake(f"the {what} is {exc}", line) from exc
 
 
 def _address(network: str, text: str, line: str) -> Address:

@@ -142,8 +142,9 @@ def parse_line(line: str | bytes) -> Record | None:
 
     Returns None for every line that a Go host shows as text: not one JSON object, no
     level that hclog knows, a timestamp in another format; and for the built-in keys
-    with values that are not text, which crash a Go host (go-plugin: parseJSON). None
-    too for values nested deeper than `MAX_DEPTH`. Must not raise.
+    with values that are not text, which crash a Go host (go-plugin: parseJSON). A
+    value nested deeper than `MAX_DEPTH` becomes its JSON text; nesting that Python
+    can't read at all makes the line text. Must not raise.
     """
     try:
         return _parse_json(line)
@@ -295,20 +296,29 @@ def _load_object(text: str) -> dict[str, object]:
         raise ValueError("not a JSON object")  # most lines of text end here
     members: dict[str, object] = _DECODER.decode(text) or {}  # Go takes null, too
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        _check_depth(members)
+        members = {key: _shallow(key, value) for key, value in members.items()}
     if _ESCAPED_SURROGATE.search(text):
         return {_whole(k): _without_surrogates(v) for k, v in members.items()}
     return members
 
 
-def _check_depth(value: object) -> None:
-    """Refuse what a recursive consumer (repr, a formatter) could stumble over."""
+def _shallow(key: str, value: object) -> object:
+    """Make text of a deep value, except where text would mean something else."""
+    if not _is_deep(value):
+        return value
+    if key in _BUILT_IN:
+        raise ValueError(f"{key} is not text")
+    return _encode(value)
+
+
+def _is_deep(value: object) -> bool:
+    """Tell what a recursive consumer (repr, a formatter) could stumble over."""
     layer = [value]
-    for _ in range(MAX_DEPTH + 1):  # the first layer is the record itself
+    for _ in range(MAX_DEPTH):
         layer = [child for node in layer for child in _children(node)]
         if not layer:
-            return
-    raise ValueError("nested too deep")
+            return False
+    return True
 
 
 def _children(node: object) -> list[object]:

@@ -3,6 +3,8 @@
 import contextlib
 import ssl
 
+_MAX_RECORD = 16 * 1024  # what a TLS record carries at most
+
 
 class TLSCodec:
     """One TLS connection over memory buffers.
@@ -30,8 +32,14 @@ class TLSCodec:
         )
         self.is_open = False
         """Whether the handshake is done, so that `send_data` is allowed."""
-        self.is_closed_by_peer = False
-        """Whether the peer has said that it sends no more."""
+        self._has_goodbye = False
+        self._failure: ssl.SSLError | None = None  # what ended the reading
+        self._early = b""  # decrypted before it was asked for
+
+    @property
+    def is_closed_by_peer(self) -> bool:
+        """Whether the peer has said that it sends no more, and all is read."""
+        return self._has_goodbye and not self._early
 
     def handshake(self) -> bool:
         """Move the handshake on; return whether it is done."""
@@ -55,39 +63,60 @@ class TLSCodec:
         """Decrypt what has arrived into `buffer`; return the number of bytes.
 
         Fewer bytes than the buffer holds means that nothing more can be decrypted
-        before the wire delivers again.
+        before the wire delivers again. A connection that breaks still delivers what
+        came before: the failure is raised by the call that finds nothing else.
         """
-        filled = 0
-        while filled < len(buffer) and not self.is_closed_by_peer:
+        filled = self._take_early(buffer)
+        while filled < len(buffer) and not (self._has_goodbye or self._failure):
             try:
                 count = self._read_record(buffer[filled:])
             except ssl.SSLWantReadError:
                 break
-            self.is_closed_by_peer = count == 0
+            except ssl.SSLError as exc:
+                self._failure = exc
+                break
+            self._has_goodbye = count == 0
             filled += count
             # Spares the exception that ends most reads otherwise.
             if not self._incoming.pending and not self._tls.pending():
-                if self._incoming.eof:
-                    continue
                 break
+        if self._failure and not filled:
+            raise self._failure
         return filled
+
+    def _take_early(self, buffer: memoryview) -> int:
+        count = min(len(self._early), len(buffer))
+        if count:
+            buffer[:count] = self._early[:count]
+            self._early = self._early[count:]
+        return count
 
     def _read_record(self, buffer: memoryview) -> int:
         try:
             # With a buffer, read() returns a count; typeshed knows only the other form.
-            return self._tls.read(len(buffer), buffer)  # type: ignore[return-value, arg-type]
+            return self._tls.read(len(buffer), buffer)  # type: ignore[return-value]
         except ssl.SSLZeroReturnError:
             return 0
 
     def send_data(self, data: memoryview | bytes) -> None:
         """Encrypt bytes for the wire; allowed once `is_open`."""
-        self._tls.write(data)  # type: ignore[arg-type]
+        self._tls.write(data)
 
     def send_eof(self) -> None:
         """Tell the peer that nothing more will be sent."""
-        # Our goodbye is written then; the peer's is read like any other data.
+        # unwrap() writes our goodbye and then reads for the peer's, where it would
+        # take data for a failure.
+        self._early = self._read_all()
         with contextlib.suppress(ssl.SSLWantReadError):
             self._tls.unwrap()
+
+    def _read_all(self) -> bytes:
+        chunks = []
+        buffer = memoryview(bytearray(_MAX_RECORD))
+        with contextlib.suppress(ssl.SSLError):  # kept for the next reader
+            while count := self.read_into(buffer):
+                chunks.append(bytes(buffer[:count]))
+        return b"".join(chunks)
 
     def data_to_send(self) -> bytes:
         """Return and forget the bytes that are due on the wire."""

@@ -1,0 +1,228 @@
+"""A host's handle on one plugin."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+
+from goplugin_py._pb.controller_pb2 import Empty
+from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
+from goplugin_py.config import ClientConfig, HandshakeConfig
+from goplugin_py.deadline import Deadline
+from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
+from goplugin_py.launch import Launch, Link
+from goplugin_py.plugin import Plugin
+from goplugin_py.process.local import LocalRunner, describe_status
+from goplugin_py.services.broker import Broker
+from goplugin_py.services.channel import check_health, is_answer
+from goplugin_py.wire.address import Address
+from goplugin_py.wire.handshake import Handshake
+
+# A plugin that stops gracefully may wait for its host to hang up before it ends.
+STDIO_TIMEOUT = 0.5
+
+_log = logging.getLogger("goplugin.client")
+
+
+class Client:
+    """Starts a plugin, hands out what it provides, and ends it.
+
+    Starts on first use; as a context manager it starts at once and kills at the end.
+    All methods are safe from any thread. A client is never restarted.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        """Prepare; nothing is started yet."""
+        self._config = config
+        self._starting = threading.Lock()  # held by the thread that starts or kills
+        self._launch = Launch(config)
+        self._link: Link | None = None
+        self._is_killed = False
+        self._finalizer: weakref.finalize[Any, Any] | None = None
+
+    def start(self) -> None:
+        """Start the plugin and wait until it answers; does nothing when it runs.
+
+        Raises:
+            LaunchError: It could not be started; its process is gone.
+            ClientClosed: The client was killed.
+        """
+        self._started()
+
+    def _started(self) -> Link:
+        with self._starting:
+            if self._is_killed:
+                raise ClientClosed("this client was killed: make a new one")
+            if self._link is None:
+                self._link = self._launch.run()
+                # A host that ends without kill() must not leave the plugin behind.
+                runner = self._link.process.runner
+                self._finalizer = weakref.finalize(self, LocalRunner.kill, runner)
+            return self._link
+
+    def dispense(self, name: str) -> Any:
+        """Return the client of a plugin: what its `grpc_client` makes.
+
+        Raises:
+            UnknownPlugin: The negotiated plugin set has no such name.
+        """
+        link = self._started()
+        plugins = self._config.plugin_sets[link.handshake.app_version]
+        if name not in plugins:
+            known = ", ".join(map(repr, plugins)) or "none"
+            raise UnknownPlugin(f"there is no plugin {name!r}, only {known}")
+        return plugins[name].grpc_client(link.broker, link.channel)
+
+    def ping(self, timeout: float = 5.0) -> None:
+        """Make sure that the plugin answers (go-plugin: `GRPCClient.Ping`).
+
+        Raises:
+            ConnectionLost: It did not, within `timeout` seconds.
+        """
+        link = self._started()
+        try:
+            check_health(link.channel, timeout)
+        except grpc.RpcError as exc:
+            if not is_answer(exc):
+                raise self._lost(link, exc) from exc
+
+    def _lost(self, link: Link, exc: grpc.RpcError) -> ConnectionLost:
+        status = link.process.runner.status
+        return ConnectionLost(
+            f"the plugin does not answer: {describe_status(status)} ({exc.details()})",
+            status,
+        )
+
+    def kill(self, grace: float | None = None) -> None:
+        """End the plugin; idempotent, and bounded by `grace` plus one second.
+
+        The plugin is asked to shut down and gets `grace` seconds to end; then it is
+        killed. All that it printed before its end has been delivered on return.
+
+        Args:
+            grace: Seconds; None means the configuration's `kill_timeout`.
+        """
+        deadline = Deadline(self._config.kill_timeout if grace is None else grace)
+        self._is_killed = True
+        self._launch.abort()
+        with self._starting:
+            link = self._link
+            if link is not None and not link.is_closed:
+                self._shut_down(link, deadline)
+
+    def _shut_down(self, link: Link, deadline: Deadline) -> None:
+        process = link.process
+        link.close_broker()
+        if not process.has_exited:
+            self._ask(link, deadline)
+        link.close(deadline.within(STDIO_TIMEOUT))
+        if not process.output.exited.wait(deadline.remaining()):
+            _log.warning("plugin %s did not end gracefully", process.runner.name)
+            process.kill()
+        if self._finalizer is not None:
+            self._finalizer.detach()
+
+    def _ask(self, link: Link, deadline: Deadline) -> None:
+        try:
+            GRPCControllerStub(link.channel).Shutdown(
+                Empty(), timeout=deadline.remaining()
+            )
+        except grpc.RpcError as exc:
+            # A Go plugin hangs up without an answer: only its end tells.
+            _log.debug("shutdown was not answered: %s", exc.code())
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Wait for the plugin's end.
+
+        Returns:
+            The exit status, a negative number for a signal; None if it still runs
+            after `timeout` seconds.
+        """
+        self._known().process.output.exited.wait(timeout)
+        return self.exit_status
+
+    def _known(self) -> Link:
+        """Return the link even when it is closed; start if there is none."""
+        return self._link or self._started()
+
+    @property
+    def exited(self) -> bool:
+        """Whether a plugin that was started has ended."""
+        return self._link is not None and self._link.process.has_exited
+
+    @property
+    def exit_status(self) -> int | None:
+        """The exit status, a negative number for a signal; None before the end."""
+        return self._link.process.runner.status if self.exited and self._link else None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id; None before the start."""
+        return None if self._link is None else self._link.process.runner.pid
+
+    @property
+    def id(self) -> str:
+        """An identifier for logs: the process id as text; empty before the start."""
+        return "" if self._link is None else self._link.process.runner.id
+
+    @property
+    def address(self) -> Address:
+        """Where the plugin listens."""
+        return self._known().handshake.address
+
+    @property
+    def target(self) -> str:
+        """What grpcio dials: the plugin's socket, or a relay's under TLS."""
+        return self._known().target
+
+    @property
+    def channel(self) -> grpc.Channel:
+        """The channel to the plugin, for stubs that no plugin set names."""
+        return self._started().channel
+
+    @property
+    def broker(self) -> Broker:
+        """Connections beside the main one."""
+        return self._started().broker
+
+    @property
+    def negotiated_version(self) -> int:
+        """The application protocol version that both sides speak."""
+        return self._known().handshake.app_version
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+
+def probe(command: Sequence[str]) -> Handshake:
+    """Start a plugin without calling it, and return its handshake.
+
+    The cookie of an unknown plugin is unknown too; pass it through the environment
+    if the plugin demands one. The plugin is killed.
+
+    Raises:
+        LaunchError: There was no handshake line.
+    """
+    config = ClientConfig(command=command, handshake=_ANY, plugins={}, auto_mtls=False)
+    return Launch(config).probe()
+
+
+# What a plugin of unknown kind is started with.
+_ANY = HandshakeConfig(
+    protocol_version=1, magic_cookie_key="GOPLUGIN_PROBE", magic_cookie_value="1"
+)

@@ -1,0 +1,244 @@
+"""What users configure: frozen values, checked when they are made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+
+from goplugin_py.errors import ConfigError
+from goplugin_py.plugin import Plugin, PluginSet
+
+if TYPE_CHECKING:
+    import ssl
+
+    import grpc
+
+    from goplugin_py.process.log import Logger
+
+ChannelOptions = Sequence[tuple[str, Any]]
+
+_MAX_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeConfig:
+    """What host and plugin must agree on before they talk (go-plugin's name)."""
+
+    protocol_version: int
+    """The application protocol version of `plugins`. Stays required beside
+    `versioned_plugins`, where it is not used."""
+
+    magic_cookie_key: str
+    """The name of an environment variable that hosts set. It tells a person who
+    runs the plugin by hand that this is not the way; it is no secret."""
+
+    magic_cookie_value: str
+    """The value it must have."""
+
+    def __post_init__(self) -> None:
+        if not self.magic_cookie_key or not self.magic_cookie_value:
+            raise ConfigError("the magic cookie's key and value must not be empty")
+        if "=" in self.magic_cookie_key or "\0" in (
+            self.magic_cookie_key + self.magic_cookie_value
+        ):
+            raise ConfigError("the magic cookie can't be an environment variable")
+        if self.protocol_version < 0:
+            raise ConfigError("protocol_version must not be negative")
+
+    @property
+    def cookie(self) -> tuple[str, str]:
+        """The magic cookie as an environment variable."""
+        return self.magic_cookie_key, self.magic_cookie_value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnixSocketConfig:
+    """Where unix sockets are made and who may connect (go-plugin's name)."""
+
+    directory: str | None = None
+    """A directory for the plugin's sockets; None leaves the choice to the plugin."""
+
+    group: str | None = None
+    """A group, by name or id, that may connect; None means the owner alone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClientConfig:
+    """How a host starts a plugin and talks to it."""
+
+    command: Sequence[str]
+    """The program and its arguments; never a shell string."""
+
+    handshake: HandshakeConfig
+    """What the plugin must agree on."""
+
+    plugins: PluginSet | None = None
+    """The plugins by name, for `handshake.protocol_version`. Exactly one of this and
+    `versioned_plugins` is given."""
+
+    versioned_plugins: Mapping[int, PluginSet] | None = None
+    """The plugins by name, for each application protocol version on offer."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Variables for the plugin. They win over inherited ones; the magic cookie and
+    `PLUGIN_*` win over both."""
+
+    inherit_env: bool = True
+    """Whether the plugin gets the host's environment; False passes only `env`."""
+
+    cwd: str | os.PathLike[str] | None = None
+    """The plugin's working directory; None is the host's."""
+
+    stdin: int | None = None
+    """A descriptor, or `subprocess.DEVNULL`, for the plugin's stdin; None inherits
+    the host's, so that a plugin can use the terminal."""
+
+    auto_mtls: bool = None  # type: ignore[assignment]
+    """Whether both sides make one-time certificates and verify each other. On by
+    default, unless `tls` is given. A plugin without it is refused."""
+
+    tls: ssl.SSLContext | None = None
+    """A client context of your own, for plugins that bring their own certificate.
+    The name it verifies is `localhost`. Excludes `auto_mtls`."""
+
+    start_timeout: float = 60.0
+    """Seconds from the start of the process to its first answer."""
+
+    kill_timeout: float = 2.0
+    """Seconds that a plugin gets to end after it was asked to."""
+
+    min_port: int = 10000
+    """The first TCP port that a plugin may listen on, where it uses TCP."""
+
+    max_port: int = 25000
+    """The last one."""
+
+    unix_socket: UnixSocketConfig | None = None
+    """Where the plugin makes its sockets and who may connect."""
+
+    sync_stdout: BinaryIO | None = None
+    """Receives what the plugin writes to stdout after its handshake, as bytes, on a
+    thread of the client's; None discards it."""
+
+    sync_stderr: BinaryIO | None = None
+    """Likewise for stderr. A plugin's log does not come this way: see `logger`."""
+
+    logger: Logger | None = None
+    """A `logging.Logger` or a structlog logger that receives the plugin's log and
+    its plain stderr lines; None means the stdlib logger `goplugin`."""
+
+    channel_options: ChannelOptions = ()
+    """gRPC channel options, after ours: unlimited messages and single-threaded
+    unary-stream calls."""
+
+    def __post_init__(self) -> None:
+        if self.auto_mtls is None:
+            object.__setattr__(self, "auto_mtls", self.tls is None)
+        _check_command(self.command)
+        _check_plugins(self.plugins, self.versioned_plugins)
+        if self.auto_mtls and self.tls is not None:
+            raise ConfigError("tls and auto_mtls exclude each other")
+        if self.start_timeout <= 0 or self.kill_timeout < 0:
+            raise ConfigError("start_timeout must be above 0, kill_timeout not below")
+        if not 0 <= self.min_port <= self.max_port <= _MAX_PORT:
+            raise ConfigError(
+                f"not a range of ports: {self.min_port} to {self.max_port}"
+            )
+        for name, value in self.env.items():
+            if not name or "=" in name or "\0" in name + value:
+                raise ConfigError(f"not an environment variable: {name!r}")
+
+    @property
+    def plugin_sets(self) -> Mapping[int, PluginSet]:
+        """The plugins by application protocol version."""
+        return _plugin_sets(self.handshake, self.plugins, self.versioned_plugins)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """How a plugin serves."""
+
+    handshake: HandshakeConfig
+    """What the host must agree on."""
+
+    plugins: PluginSet | None = None
+    """The plugins by name, for `handshake.protocol_version`. Exactly one of this and
+    `versioned_plugins` is given."""
+
+    versioned_plugins: Mapping[int, PluginSet] | None = None
+    """The plugins by name, for each application protocol version that is spoken."""
+
+    tls: Callable[[], ssl.SSLContext] | None = None
+    """Makes a server context of your own (go-plugin: `TLSProvider`). It wins over
+    the host's AutoMTLS, and the host must be set up to trust it."""
+
+    logger: Logger | None = None
+    """Receives what the server itself has to say; None means `goplugin`."""
+
+    max_workers: int = 10
+    """How many of the plugin's own calls run at once. Health, stdio, broker and
+    shutdown never wait for these."""
+
+    server_options: ChannelOptions = ()
+    """gRPC server options, after ours: unlimited messages."""
+
+    interceptors: Sequence[grpc.ServerInterceptor] = ()
+    """gRPC interceptors for the plugin's own services."""
+
+    network: Literal["unix", "tcp"] = "unix"
+    """What to listen on. Hosts take either; TCP stays on the loopback interface, in
+    the range of ports that the host gives."""
+
+    def __post_init__(self) -> None:
+        _check_plugins(self.plugins, self.versioned_plugins)
+        if self.max_workers < 1:
+            raise ConfigError("max_workers must be 1 or more")
+        if self.network not in ("unix", "tcp"):
+            raise ConfigError(f"network must be unix or tcp, not {self.network!r}")
+
+    @property
+    def plugin_sets(self) -> Mapping[int, PluginSet]:
+        """The plugins by application protocol version."""
+        return _plugin_sets(self.handshake, self.plugins, self.versioned_plugins)
+
+
+def _plugin_sets(
+    handshake: HandshakeConfig,
+    plugins: PluginSet | None,
+    versioned: Mapping[int, PluginSet] | None,
+) -> Mapping[int, PluginSet]:
+    if versioned is not None:
+        return versioned
+    assert plugins is not None
+    return {handshake.protocol_version: plugins}
+
+
+def _check_command(command: object) -> None:
+    if isinstance(command, str | bytes):
+        raise ConfigError(
+            "command must be a list of strings, not a shell string: "
+            f"use [{command!r}], or shlex.split() it"
+        )
+    if not isinstance(command, Sequence) or not command:
+        raise ConfigError("command must be a list with the program and its arguments")
+    for word in command:
+        if not isinstance(word, str) or "\0" in word:
+            raise ConfigError(f"command must hold strings, not {word!r}")
+
+
+def _check_plugins(
+    plugins: PluginSet | None, versioned: Mapping[int, PluginSet] | None
+) -> None:
+    if (plugins is None) == (versioned is None):
+        raise ConfigError("give exactly one of plugins and versioned_plugins")
+    if versioned is not None and not versioned:
+        raise ConfigError("versioned_plugins must not be empty")
+    sets = [plugins] if plugins is not None else list((versioned or {}).values())
+    for plugin_set in sets:
+        for name, plugin in plugin_set.items():
+            if not isinstance(plugin, Plugin):
+                raise ConfigError(
+                    f"plugin {name!r} must be a Plugin, not {type(plugin).__name__}"
+                )

@@ -1,0 +1,378 @@
+"""From a configuration to a running plugin.
+
+The order is go-plugin's `Client.Start`: make a certificate, start the process with
+its environment, wait for the handshake line, check it, connect. A first call is
+made then, which go-plugin does not do: it leaves a link that can't work to be found
+by the user's first call. When a step fails, everything that was opened is closed
+again, and the error carries what there is to know about the plugin.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+
+import grpc
+
+from goplugin_py.config import ClientConfig
+from goplugin_py.deadline import Deadline
+from goplugin_py.errors import (
+    ClientClosed,
+    ExitedEarly,
+    LaunchError,
+    MalformedHandshake,
+    StartTimeout,
+    TLSRefused,
+)
+from goplugin_py.net import sockets
+from goplugin_py.process.local import LocalRunner, describe_status
+from goplugin_py.process.log import StderrLog
+from goplugin_py.process.output import FirstLine, OutputReader
+from goplugin_py.services.broker import BrokerStream, LinkBroker
+from goplugin_py.services.channel import check_health, is_answer, open_channel
+from goplugin_py.services.stdio import copy_stdio
+from goplugin_py.services.transport import Listening, Transport
+from goplugin_py.wire.address import Address
+from goplugin_py.wire.certificates import Identity, generate
+from goplugin_py.wire.environ import child_environ, host_variables
+from goplugin_py.wire.handshake import MAX_LINE_LENGTH, Handshake
+
+# A plugin that closes its stdout is usually about to end; its status is worth this.
+STATUS_TIMEOUT = 1.0
+# After SIGKILL, and for threads whose input has ended: both take milliseconds.
+JOIN_TIMEOUT = 1.0
+
+_log = logging.getLogger("goplugin.launch")
+
+
+class PluginProcess:
+    """A started plugin process: its first line, its log and its end."""
+
+    def __init__(self, config: ClientConfig, identity: Identity | None) -> None:
+        """Start the process.
+
+        Raises:
+            LaunchError: The system can't run the command.
+        """
+        self._command = tuple(config.command)
+        self.runner = LocalRunner(
+            config.command,
+            _environ(config, identity),
+            cwd=None if config.cwd is None else os.fspath(config.cwd),
+            stdin=config.stdin,
+        )
+        self.log = StderrLog(config.logger, self.runner.name)
+        self.first_line = FirstLine()
+        try:
+            self.runner.start()
+        except OSError as exc:
+            raise LaunchError(
+                f"can't run {config.command[0]!r}: {exc.strerror or exc}"
+            ).with_evidence(
+                command=self._command,
+                stderr_tail=(),
+                notes=self.runner.diagnose(exc),
+            ) from exc
+        self.output = OutputReader(
+            self.runner,
+            on_stdout=self._take_stdout,
+            on_stderr=self.log.feed,
+            on_exit=self._report_exit,
+        )
+        self.output.start()
+
+    @property
+    def has_exited(self) -> bool:
+        """Whether it has ended, and all of its output was handed on."""
+        return self.output.exited.is_set()
+
+    def _take_stdout(self, data: bytes) -> None:
+        if data:
+            self.first_line.feed(data)
+        else:
+            self.first_line.finish()
+
+    def _report_exit(self, status: int) -> None:
+        _log.info("plugin %s ended: %s", self.runner.name, describe_status(status))
+
+    def kill(self) -> None:
+        """End the process by force, and wait for its last output."""
+        if not self.has_exited:
+            self.runner.kill()
+            self.output.join(JOIN_TIMEOUT)
+
+    def explain(self, error: LaunchError) -> None:
+        """Attach what is known about a process that has ended."""
+        error.with_evidence(
+            command=self._command,
+            stderr_tail=self.log.tail,
+            notes=self.runner.diagnose(),
+        )
+
+
+class Link:
+    """A connected plugin: its process, channel, broker and stdio."""
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        process: PluginProcess,
+        handshake: Handshake,
+        transport: Transport,
+    ) -> None:
+        """Connect; nothing is awaited yet."""
+        name = process.runner.name
+        self.process = process
+        self.handshake = handshake
+        self.is_closed = False
+        self._transport = transport
+        self._connection = transport.connect(_literal(handshake.address))
+        options = tuple(config.channel_options)
+        self.target = self._connection.target
+        self.channel = open_channel(self.target, options)
+        self.broker = LinkBroker(transport, options)
+        self._broker_stream = BrokerStream(self.broker, self.channel, name)
+        self._stdio = threading.Thread(
+            target=copy_stdio,
+            args=(self.channel, config.sync_stdout, config.sync_stderr),
+            name=f"goplugin-stdio-{name}",
+            daemon=True,
+        )
+        self._stdio.start()
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the connection failed, where that is known."""
+        return self._connection.failure
+
+    def close_broker(self) -> None:
+        """End what was brokered; the first step of a shutdown."""
+        self.broker.close()
+        self._broker_stream.close(JOIN_TIMEOUT)
+
+    def close(self, timeout: float) -> None:
+        """Close the channel, once the plugin's last output has arrived.
+
+        Args:
+            timeout: Seconds to wait for that output.
+        """
+        self._stdio.join(timeout)
+        self.channel.close()
+        self._connection.close()
+        self._transport.close()
+        self.is_closed = True
+
+    def abandon(self) -> None:
+        """Close everything at once."""
+        self.close_broker()
+        self.close(timeout=0)
+
+
+class Launch:
+    """One attempt to start a plugin, which another thread may abort."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._config = config
+        self._deadline = Deadline(config.start_timeout)
+        self._lock = threading.Lock()  # guards the three below
+        self._process: PluginProcess | None = None
+        self._is_aborted = False
+        self._is_done = False
+
+    def abort(self) -> None:
+        """Make `run` fail soon, with its process gone; too late once it is done."""
+        with self._lock:
+            self._is_aborted = not self._is_done
+            if self._process is not None and self._is_aborted:
+                self._process.runner.kill()
+
+    def run(self) -> Link:
+        """Start the plugin and connect to it.
+
+        Raises:
+            LaunchError: It did not work; the process is gone.
+            ClientClosed: The launch was aborted.
+        """
+        identity = None
+        if self._config.auto_mtls:
+            identity = generate(datetime.datetime.now(datetime.UTC))
+        with self._started(identity) as process:
+            link = self._connect(process, self.handshake(process), identity)
+            self._finish(link)
+            return link
+
+    def probe(self) -> Handshake:
+        """Start the plugin only to read its handshake line.
+
+        Raises:
+            LaunchError: There was no such line.
+        """
+        with self._started(None) as process:
+            handshake = Handshake.parse(self._line(process))
+            process.kill()
+            return handshake
+
+    def _finish(self, link: Link) -> None:
+        with self._lock:
+            self._is_done = not self._is_aborted
+        if not self._is_done:
+            link.abandon()
+            raise ClientClosed("the client was killed while it started")
+
+    @contextlib.contextmanager
+    def _started(self, identity: Identity | None) -> Iterator[PluginProcess]:
+        process = PluginProcess(self._config, identity)
+        with self._lock:
+            self._process = process
+            is_aborted = self._is_aborted
+        try:
+            if is_aborted:
+                raise ClientClosed("the client was killed while it started")
+            yield process
+        except BaseException as exc:
+            process.kill()
+            if self._is_aborted:
+                raise ClientClosed("the client was killed while it started") from exc
+            if isinstance(exc, LaunchError):
+                process.explain(exc)
+            raise
+
+    def handshake(self, process: PluginProcess) -> Handshake:
+        """Wait for the line and check it."""
+        line = self._line(process)
+        handshake = Handshake.parse(line)
+        handshake.check(self._config.plugin_sets.keys(), line)
+        return handshake
+
+    def _line(self, process: PluginProcess) -> str:
+        first = process.first_line
+        if not first.wait(self._deadline.remaining()):
+            raise StartTimeout(
+                "the plugin printed no handshake line within "
+                f"{self._config.start_timeout:g} seconds"
+            )
+        if first.text is None:
+            raise self._ended(process)
+        if first.is_overlong:
+            raise MalformedHandshake(
+                f"the plugin printed {MAX_LINE_LENGTH} bytes without a newline where "
+                "its handshake line was due",
+                first.text,
+            )
+        return first.text
+
+    def _ended(self, process: PluginProcess) -> ExitedEarly:
+        process.output.exited.wait(self._deadline.within(STATUS_TIMEOUT))
+        status = process.runner.status
+        if status is None:
+            message = "the plugin closed its stdout without a handshake line"
+        else:
+            message = (
+                "the plugin ended without a handshake line "
+                f"({describe_status(status)})"
+            )
+        return ExitedEarly(message, status)
+
+    def _connect(
+        self, process: PluginProcess, handshake: Handshake, identity: Identity | None
+    ) -> Link:
+        transport = _transport(self._config, handshake, identity)
+        try:
+            link = Link(self._config, process, handshake, transport)
+        except BaseException:
+            transport.close()
+            raise
+        try:
+            check_health(link.channel, self._deadline.within(self._config.start_timeout))
+        except grpc.RpcError as exc:
+            if is_answer(exc):
+                return link
+            process.kill()
+            error = self._no_answer(link, exc)
+            link.abandon()
+            raise error from exc
+        except BaseException:
+            link.abandon()
+            raise
+        return link
+
+    def _no_answer(self, link: Link, exc: grpc.RpcError) -> LaunchError:
+        if isinstance(link.failure, ssl.SSLError):
+            return TLSRefused(f"the TLS handshake with the plugin failed: {link.failure}")
+        if exc.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return StartTimeout(
+                "the plugin printed its handshake line and then answered no call "
+                f"within {self._config.start_timeout:g} seconds"
+            )
+        status = link.process.runner.status
+        reason = link.failure or exc.details()
+        return ExitedEarly(
+            f"the plugin printed its handshake line but does not answer ({reason})",
+            status,
+        )
+
+
+def _environ(config: ClientConfig, identity: Identity | None) -> dict[str, str]:
+    unix_socket = config.unix_socket
+    ours = host_variables(
+        cookie=config.handshake.cookie,
+        versions=config.plugin_sets,
+        min_port=config.min_port,
+        max_port=config.max_port,
+        client_certificate=identity.certificate_pem if identity is not None else "",
+        socket_dir=(unix_socket and unix_socket.directory) or "",
+        socket_group=(unix_socket and unix_socket.group) or "",
+    )
+    inherited = os.environ if config.inherit_env else {}
+    return child_environ(inherited, config.env, ours)
+
+
+def _transport(
+    config: ClientConfig, handshake: Handshake, identity: Identity | None
+) -> Transport:
+    unix_socket = config.unix_socket
+    listening = Listening(group=(unix_socket and unix_socket.group) or "")
+    if config.tls is not None:
+        return Transport(client_context=config.tls, listening=listening)
+    if identity is None:
+        if handshake.certificate:
+            raise TLSRefused(
+                "the plugin serves with TLS, and this host has it off: "
+                "leave auto_mtls at its default, or pass tls"
+            )
+        return Transport(listening=listening)
+    if not handshake.certificate:
+        raise TLSRefused(
+            "the plugin does not offer mutual TLS (its handshake line has no "
+            "certificate): set auto_mtls=False to talk to it in plain text, or tls "
+            "if it brings a certificate of its own"
+        )
+    try:
+        return Transport(
+            client_context=sockets.client_context(identity, handshake.certificate),
+            server_context=sockets.server_context(identity, handshake.certificate),
+            listening=listening,
+        )
+    except (ssl.SSLError, ValueError) as exc:
+        raise MalformedHandshake(
+            f"the certificate in the handshake line is not one: {exc}",
+            handshake.format(),
+        ) from exc
+
+
+def _literal(address: Address) -> Address:
+    """Resolve a host name, which the relay's thread must not do."""
+    if address.network == "unix":
+        return address
+    host, port = address.host_port
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise LaunchError(f"the plugin's address {address} can't be resolved") from exc
+    return Address.tcp(str(found[0][4][0]), port)

@@ -1,0 +1,58 @@
+"""Options of channels and servers, and the first call on a link."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from grpc.experimental import ChannelOptions
+
+# go-plugin: dialGRPCConn allows 2 GiB each way; grpcio's default is 4 MiB.
+_UNLIMITED = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+
+CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
+    *_UNLIMITED,
+    # A plugin is never behind a proxy, whatever the environment says.
+    ("grpc.enable_http_proxy", 0),
+    # What a path in place of a host name becomes; some servers check that it is one.
+    ("grpc.default_authority", "localhost"),
+    # Ten times as many messages a second on a server stream.
+    (ChannelOptions.SingleThreadedUnaryStream, 1),
+)
+
+SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
+    *_UNLIMITED,
+    # Two servers must not share a port.
+    ("grpc.so_reuseport", 0),
+)
+
+
+def open_channel(
+    target: str, options: Sequence[tuple[str, Any]] = ()
+) -> grpc.Channel:
+    """Return a channel to a target of ours; it connects on the first call."""
+    return grpc.insecure_channel(target, options=[*CHANNEL_OPTIONS, *options])
+
+
+def is_answer(error: grpc.RpcError) -> bool:
+    """Whether a failed call proves that a plugin is there: one without health."""
+    return error.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def check_health(channel: grpc.Channel, timeout: float) -> None:
+    """Ask for the health of the service `plugin` (go-plugin: `GRPCClient.Ping`).
+
+    The two messages are one string each, so the health package, which is slow to
+    import, is not needed.
+
+    Raises:
+        grpc.RpcError: The call failed.
+    """
+    check = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=bytes,
+        response_deserializer=bytes,
+    )
+    check(b"\x0a\x06plugin", timeout=timeout)  # HealthCheckRequest{service: "plugin"}

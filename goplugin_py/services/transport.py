@@ -1,0 +1,207 @@
+"""How one side of a link dials and listens: plain, or with TLS through a relay."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import tempfile
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from goplugin_py.errors import ConfigError
+from goplugin_py.net.loop import shared_loop
+from goplugin_py.net.relay import Relay
+from goplugin_py.net.sockets import (
+    address_of,
+    listen_tcp,
+    listen_unix,
+    private_directory,
+    share,
+    socket_path,
+)
+from goplugin_py.wire.address import Address
+from goplugin_py.wire.certificates import HOST_NAME
+from goplugin_py.wire.tls import TLSCodec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listening:
+    """Where new sockets of this side are made."""
+
+    network: str = "unix"
+    ports: Sequence[int] = ()
+    directory: str = ""
+    group: str = ""
+
+
+class Connection:
+    """Somewhere to dial. Closing it ends the connections that a relay carries."""
+
+    def __init__(self, target: str, relay: Relay | None = None) -> None:
+        self.target = target
+        """What grpcio dials."""
+        self._relay = relay
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the latest connection failed, if it was on the relay."""
+        return self._relay.failure if self._relay is not None else None
+
+    def close(self) -> None:
+        """Close the relay if there is one; idempotent."""
+        if self._relay is not None:
+            self._relay.close()
+
+
+class Binding:
+    """Where a server listens. Closing it removes the socket."""
+
+    def __init__(self, address: Address, relay: Relay | None = None) -> None:
+        self.address = address
+        """What the peer dials."""
+        self._relay = relay
+
+    def close(self) -> None:
+        """Close the relay if there is one, and remove the socket; idempotent."""
+        if self._relay is not None:
+            self._relay.close()
+        _remove(self.address)
+
+
+class Transport:
+    """Connects and listens for one link: the main one and those of its broker.
+
+    One pair of TLS contexts serves every connection of a link, as in go-plugin.
+    """
+
+    def __init__(
+        self,
+        *,
+        client_context: ssl.SSLContext | None = None,
+        server_context: ssl.SSLContext | None = None,
+        listening: Listening | None = None,
+    ) -> None:
+        """Prepare; without contexts everything is plain.
+
+        Args:
+            client_context: For what we dial.
+            server_context: For what we listen on.
+            listening: Where to make sockets.
+        """
+        self._client_context = client_context
+        self._server_context = server_context
+        self._listening = listening or Listening()
+        self._lock = threading.Lock()  # guards _private
+        self._private = ""
+
+    def connect(self, address: Address) -> Connection:
+        """Return what reaches `address`; nothing is dialled yet."""
+        context = self._client_context
+        if context is None:
+            return Connection(address.target)
+        listener = listen_unix(self._directory())
+        inner = address_of(listener)
+
+        def codec() -> TLSCodec:
+            return TLSCodec(context, server_side=False, server_hostname=HOST_NAME)
+
+        relay = Relay(shared_loop(), listener, address, codec, wire_is_dialled=True)
+        relay.start()
+        return Connection(inner.target, relay)
+
+    def bind(self, server: grpc.Server) -> Binding:
+        """Bind a server that is not started yet, and listen.
+
+        Raises:
+            ConfigError: There is nowhere to listen.
+        """
+        context = self._server_context
+        if context is None:
+            return Binding(self._bind_plain(server))
+        listener = self._listen()
+        inner = Address.unix(socket_path(self._directory()))
+        _add_port(server, inner)
+
+        def codec() -> TLSCodec:
+            return TLSCodec(context, server_side=True)
+
+        address = address_of(listener)
+        relay = Relay(shared_loop(), listener, inner, codec, wire_is_dialled=False)
+        relay.start()
+        return Binding(address, relay)
+
+    def close(self) -> None:
+        """Remove the private directory with the sockets in it; idempotent."""
+        with self._lock:
+            directory, self._private = self._private, ""
+        if directory:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _directory(self) -> str:
+        with self._lock:
+            if not self._private:
+                self._private = private_directory()
+            return self._private
+
+    def _outer_directory(self) -> str:
+        """Where a peer finds our sockets.
+
+        A private directory, unless the peer chose one, or a group must get in: that
+        needs a directory that others can enter, and go-plugin takes this one.
+        """
+        if self._listening.directory:
+            return self._listening.directory
+        return tempfile.gettempdir() if self._listening.group else self._directory()
+
+    def _listen(self) -> socket.socket:
+        place = self._listening
+        if place.network == "tcp":
+            return listen_tcp(place.ports)
+        return listen_unix(self._outer_directory(), place.group)
+
+    def _bind_plain(self, server: grpc.Server) -> Address:
+        place = self._listening
+        if place.network == "tcp":
+            return _bind_tcp(server, place.ports)
+        address = Address.unix(socket_path(self._outer_directory()))
+        _add_port(server, address)
+        if place.group:
+            share(address.text, place.group)
+        return address
+
+
+def _add_port(server: grpc.Server, address: Address) -> None:
+    try:
+        server.add_insecure_port(address.target)
+    except RuntimeError as exc:
+        raise ConfigError(f"can't listen on {address}: {exc}") from exc
+
+
+def _bind_tcp(server: grpc.Server, ports: Sequence[int]) -> Address:
+    remaining = list(ports)
+    while True:
+        # grpcio complains on stderr about a port in use, so look for a free one first.
+        with listen_tcp(remaining) as probe:
+            address = address_of(probe)
+        try:
+            _add_port(server, address)
+        except ConfigError:
+            # Another process was faster; every retry has fewer ports to try.
+            _, port = address.host_port
+            remaining = [other for other in remaining if other > port]
+            if not remaining:
+                raise
+        else:
+            return address
+
+
+def _remove(address: Address) -> None:
+    if address.network == "unix":
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address.text)
