@@ -164,7 +164,9 @@ class Link:
             self._send_alert()
             self.close(exc)
         except OSError as exc:
-            self.close(exc)
+            # A side that hangs up does not wait for what is on its way to it.
+            is_over = self._wire_ended or self._plain_ended
+            self.close(None if is_over else exc)
 
     def _send_alert(self) -> None:
         """Tell the peer why, if it can be told at once."""

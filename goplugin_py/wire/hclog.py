@@ -363,17 +363,17 @@ def _pop_timestamp(pairs: dict[str, object]) -> datetime | None:
         raise ValueError("not hclog's time format")
     *numbers, sign, hours, minutes = stamp.groups()
     year, month, day, hour, minute, second, micro = map(int, numbers)
-    local = datetime(year, month, day, hour, minute, second, micro)
+    shown = datetime(year, month, day, hour, minute, second, micro, UTC)
     offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
-    return _in_zone(local, -offset if sign == "-" else offset)
+    return _in_zone(shown, -offset if sign == "-" else offset)
 
 
-def _in_zone(local: datetime, offset: timedelta) -> datetime:
-    """Add the offset, of which Go takes more than a day, Python less than one."""
+def _in_zone(shown: datetime, offset: timedelta) -> datetime:
+    """Apply the offset, of which Go takes more than a day, Python less than one."""
     if abs(offset) < timedelta(days=1):
-        return local.replace(tzinfo=timezone(offset))
+        return shown.replace(tzinfo=timezone(offset))
     try:
-        return (local - offset).replace(tzinfo=UTC)
+        return shown - offset
     except OverflowError as error:
         raise ValueError("outside the calendar") from error
 
@@ -504,14 +504,16 @@ class _Plain:
         return text.encode("utf-8", "backslashreplace").decode()
 
     def _number(self, number: int) -> int | str:
-        # Text beyond Go's own integers: a Go host shows the whole line as text when a
-        # number is out of float64's range. In hex, for there Python has no limit.
-        if -(1 << 63) <= number < 1 << 64:
+        # Text beyond what Go writes as an integer: a Go host shows the whole line as
+        # text when a number is out of float64's range. At last hex, for Python's
+        # decimals have a limit.
+        if abs(number) < _INTEGERS_END:
             return number
-        return self._text(str(number) if abs(number) < _DECIMAL_END else hex(number))
+        return self._text(str(number) if abs(number) < _DECIMALS_END else hex(number))
 
 
-_DECIMAL_END = 1 << 1024
+_INTEGERS_END = 10**21  # encoding/json: from there on it writes an exponent
+_DECIMALS_END = 1 << 1024
 
 
 def _text_of(value: object) -> str:

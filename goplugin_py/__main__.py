@@ -1,0 +1,7 @@
+"""`python -m goplugin_py`."""
+
+import sys
+
+from goplugin_py.cli import main
+
+sys.exit(main())

@@ -1,0 +1,143 @@
+"""What `serve` changes in its process while a host runs it, and puts back after.
+
+Descriptors 1 and 2 belong to the stdio service. All that a host should find in its
+log keeps going to the original stderr: log records, tracebacks of uncaught
+exceptions, and what faulthandler prints when the interpreter crashes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType, TracebackType
+from typing import Any, TextIO
+
+from goplugin_py import hclog
+from goplugin_py.services.stdio import Capture
+from goplugin_py.stdout import real_stdout
+
+_log = logging.getLogger("goplugin.serve")
+
+
+@contextlib.contextmanager
+def captured() -> Iterator[Capture]:
+    """Capture stdout and stderr, and keep the log where it goes."""
+    if not logging.getLogger().handlers:
+        hclog.configure()
+    with contextlib.ExitStack() as stack:
+        capture = Capture(real_stdout())
+        stack.callback(capture.release)
+        previous = hclog.redirect(capture.stderr)
+        stack.callback(hclog.redirect, previous)
+        stderr = os.fdopen(
+            os.dup(capture.stderr), "w", buffering=1, errors="backslashreplace"
+        )
+        stack.enter_context(stderr)
+        stack.enter_context(_handlers_to(stderr))
+        stack.enter_context(_crashes_to(stderr))
+        stack.enter_context(_exceptions_to_log())
+        yield capture
+
+
+@contextlib.contextmanager
+def _handlers_to(stderr: TextIO) -> Iterator[None]:
+    """Move the handlers that the program has put on stderr."""
+    moved = [
+        handler
+        for handler in _handlers()
+        if type(handler) is logging.StreamHandler
+        and handler.stream in (sys.stderr, sys.__stderr__)
+    ]
+    streams = [handler.setStream(stderr) for handler in moved]
+    try:
+        yield
+    finally:
+        for handler, stream in zip(moved, streams, strict=True):
+            if stream is not None:
+                handler.setStream(stream)
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    yield from logging.getLogger().handlers
+    for logger in list(logging.Logger.manager.loggerDict.values()):
+        if isinstance(logger, logging.Logger):
+            yield from logger.handlers
+
+
+@contextlib.contextmanager
+def _crashes_to(stderr: TextIO) -> Iterator[None]:
+    was_enabled = faulthandler.is_enabled()
+    faulthandler.enable(stderr)
+    try:
+        yield
+    finally:
+        faulthandler.disable()
+        if was_enabled and sys.stderr is not None:
+            faulthandler.enable(sys.stderr)
+
+
+@contextlib.contextmanager
+def _exceptions_to_log() -> Iterator[None]:
+    """Log uncaught exceptions instead of printing them."""
+    previous = sys.excepthook, threading.excepthook, sys.unraisablehook
+
+    def log(what: str, kind: type[BaseException], exc: Any, trace: Any) -> None:
+        _log.error(what, exc_info=(kind, exc or kind(), trace))
+
+    def main(
+        kind: type[BaseException], exc: BaseException, trace: TracebackType | None
+    ) -> None:
+        log("uncaught exception", kind, exc, trace)
+
+    def thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            log("uncaught exception in a thread", args.exc_type, *args[1:3])
+
+    def unraisable(args: Any) -> None:
+        what = args.err_msg or "exception ignored"
+        log(what, args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook, threading.excepthook, sys.unraisablehook = main, thread, unraisable
+    try:
+        yield
+    finally:
+        sys.excepthook, threading.excepthook, sys.unraisablehook = previous
+
+
+class Signals:
+    """Takes SIGINT and SIGTERM as a plugin should, until `restore`.
+
+    SIGINT is ignored: a terminal sends it to the whole process group, and it is the
+    host that decides. Unlike with `SIG_IGN`, children keep the default. SIGTERM
+    stops the plugin as Shutdown does, so that no socket is left behind.
+    """
+
+    def __init__(self, stop: Callable[[], None]) -> None:
+        """Install the handlers; only the main thread may."""
+        self._stop = stop
+        self._is_terminated = False
+        self._previous = {
+            signal.SIGINT: signal.signal(signal.SIGINT, self._interrupted),
+            signal.SIGTERM: signal.signal(signal.SIGTERM, self._terminated),
+        }
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        _log.debug("SIGINT is the host's business, ignored")
+
+    def _terminated(self, number: int, frame: FrameType | None) -> None:
+        self._is_terminated = True
+        self._stop()
+
+    def restore(self) -> None:
+        """Put the previous handlers back; die of SIGTERM now if it came."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        if self._is_terminated:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            signal.raise_signal(signal.SIGTERM)

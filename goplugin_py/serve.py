@@ -1,0 +1,228 @@
+"""The plugin's side: from the cookie to the answer to Shutdown.
+
+`PluginServer` binds and serves and leaves the process alone. `serve` is what a
+plugin's `main` calls, and does to the process what go-plugin's `Serve` does, in this
+order: it checks the cookie, listens, and puts pipes in the place of stdout and
+stderr; only then does it print the line, on the real stdout, so that nothing else
+can get in between and a host that reads the line finds the server listening. The log
+keeps going to the real stderr.
+
+On Shutdown, what was printed is sent before the answer is, because the host hangs up
+after it. Calls that are still running are cancelled; handlers that go on regardless
+do not keep the process alive.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import ssl
+import sys
+import threading
+from collections.abc import Mapping
+from types import TracebackType
+
+from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
+from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
+from goplugin_py._pb.stdio_pb2_grpc import add_GRPCStdioServicer_to_server
+from goplugin_py.config import HandshakeConfig, ServeConfig
+from goplugin_py.errors import ConfigError
+from goplugin_py.hosted import Signals, captured
+from goplugin_py.net import sockets
+from goplugin_py.services.broker import BrokerServicer, LinkBroker
+from goplugin_py.services.control import Controller
+from goplugin_py.services.server import Server
+from goplugin_py.services.stdio import Capture, StdioServicer
+from goplugin_py.services.transport import Binding, Listening, Transport
+from goplugin_py.wire.certificates import generate
+from goplugin_py.wire.environ import PluginEnviron
+from goplugin_py.wire.handshake import Handshake, choose_version
+
+# The answer to Shutdown goes out within this; a host kills two seconds after it.
+STOP_GRACE = 0.5
+
+_log = logging.getLogger("goplugin.serve")
+
+
+class PluginServer:
+    """Serves a plugin set; the testable core of `serve`.
+
+    It reads the `PLUGIN_*` variables as a plugin does, but checks no cookie, prints
+    no line and leaves stdout, stderr and signals alone.
+    """
+
+    def __init__(self, config: ServeConfig, *, stdio: Capture | None = None) -> None:
+        """Prepare.
+
+        Args:
+            config: What to serve.
+            stdio: Feeds the stdio service; without it the service is silent.
+        """
+        self._config = config
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()  # held while starting or stopping
+        self._stdio = StdioServicer(stdio.readers if stdio is not None else {})
+        self._transport: Transport | None = None
+        self._broker: LinkBroker | None = None
+        self._server: Server | None = None
+        self._binding: Binding | None = None
+
+    def start(self) -> Handshake:
+        """Listen and serve.
+
+        Returns:
+            What the handshake line must say.
+
+        Raises:
+            ConfigError: There is nowhere to listen, or the host's variables or a
+                TLS context can't be used.
+        """
+        environ = _plugin_environ(os.environ)
+        version = choose_version(self._config.plugin_sets, environ.versions)
+        with self._lock:
+            self._transport, certificate = _transport(self._config, environ)
+            try:
+                self._serve(self._transport, version)
+            except BaseException:
+                self._transport.close()
+                raise
+            assert self._binding is not None
+            return Handshake(
+                app_version=version,
+                address=self._binding.address,
+                certificate=certificate,
+                multiplex=False if environ.asked_for_multiplex else None,
+            )
+
+    def _serve(self, transport: Transport, version: int) -> None:
+        config = self._config
+        server = Server(
+            max_workers=config.max_workers,
+            options=config.server_options,
+            interceptors=config.interceptors,
+        )
+        broker = LinkBroker(transport)
+        server.add_control(
+            add_GRPCControllerServicer_to_server, Controller(self._shutdown_asked)
+        )
+        server.add_streams(add_GRPCStdioServicer_to_server, self._stdio)
+        server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(broker))
+        server.add_health_and_reflection()
+        for plugin in config.plugin_sets[version].values():
+            plugin.grpc_server(broker, server)
+        self._binding = transport.bind(server)
+        self._server, self._broker = server, broker
+        server.start()
+
+    def _shutdown_asked(self) -> None:
+        self._stdio.drain()
+        self._stopping.set()
+
+    def ask_to_stop(self) -> None:
+        """Make `wait` return; safe in a signal handler."""
+        self._stopping.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for a host's Shutdown, or `stop`; False after `timeout` seconds."""
+        return self._stopping.wait(timeout)
+
+    def stop(self, grace: float = STOP_GRACE) -> None:
+        """Stop, and remove the sockets; calls get `grace` seconds. Idempotent."""
+        self._stopping.set()
+        self._stdio.drain()
+        with self._lock:
+            if self._server is None:
+                return
+            assert self._broker is not None
+            assert self._binding is not None
+            assert self._transport is not None
+            self._broker.close()
+            self._server.close(grace)
+            self._binding.close()
+            self._transport.close()
+            self._server = None
+
+    def __enter__(self) -> PluginServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def serve(config: ServeConfig) -> None:
+    """Be a plugin: serve until the host asks for the end (go-plugin: `Serve`).
+
+    Must be called from the main thread. Without the host's cookie it explains itself
+    on stderr and exits with status 1; so it does when it can't serve.
+    """
+    _check_cookie(config.handshake)
+    with captured() as capture:
+        server = PluginServer(config, stdio=capture)
+        try:
+            handshake = server.start()
+        except ConfigError as exc:
+            _log.error("can't serve: %s", exc)
+            sys.exit(1)
+        signals = Signals(server.ask_to_stop)
+        try:
+            os.write(capture.stdout, handshake.format().encode() + b"\n")
+            server.wait()
+        finally:
+            server.stop()
+    signals.restore()
+
+
+def _check_cookie(handshake: HandshakeConfig) -> None:
+    key, value = handshake.cookie
+    if os.environ.get(key) != value:
+        print(
+            "This program is a plugin, and plugins are not meant to be run by hand:\n"
+            "the application that uses it starts it and talks to it.\n"
+            f"(It expects the environment variable {key} to have a certain value.)",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+
+
+def _plugin_environ(environ: Mapping[str, str]) -> PluginEnviron:
+    try:
+        parsed = PluginEnviron.parse(environ)
+    except ValueError as exc:
+        raise ConfigError(str(exc)) from exc
+    for item in parsed.invalid_versions:
+        _log.warning("the host sent an invalid plugin version %r", item)
+    return parsed
+
+
+def _transport(
+    config: ServeConfig, environ: PluginEnviron
+) -> tuple[Transport, bytes]:
+    """Return how to listen, and the certificate for the handshake line."""
+    listening = Listening(
+        network=config.network,
+        ports=environ.ports,
+        directory=environ.socket_dir,
+        group=environ.socket_group,
+    )
+    if config.tls is not None:
+        return Transport(server_context=config.tls(), listening=listening), b""
+    if not environ.client_certificate:
+        return Transport(listening=listening), b""
+    identity = generate(datetime.datetime.now(datetime.UTC))
+    peer = environ.client_certificate
+    try:
+        transport = Transport(
+            client_context=sockets.client_context(identity, peer),
+            server_context=sockets.server_context(identity, peer),
+            listening=listening,
+        )
+    except (ssl.SSLError, ValueError) as exc:
+        raise ConfigError(f"PLUGIN_CLIENT_CERT is no certificate: {exc}") from exc
+    return transport, identity.certificate
