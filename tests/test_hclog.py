@@ -1,6 +1,5 @@
 """Logs from `logging` and structlog to a host, and a plugin's records into a host's."""
 
-import errno
 import io
 import json
 import logging
@@ -9,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from logging.handlers import QueueHandler
 from pathlib import Path
@@ -330,10 +330,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     yield reader, writer
     redirect(previous)
     for fd in (reader, writer):
-        try:
+        with suppress(OSError):  # a test may have closed it
             os.close(fd)
-        except OSError as error:
-            assert error.errno == errno.EBADF
 
 
 def test_a_handler_writes_one_line_at_once(
