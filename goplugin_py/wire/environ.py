@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from goplugin_py.errors import ConfigError
 from goplugin_py.wire.address import PORTS
 from goplugin_py.wire.handshake import atoi, parse_versions
 
@@ -86,15 +87,15 @@ class PluginEnviron:
         no matter then (go-plugin: `serverListener_tcp`).
 
         Raises:
-            ValueError: The range can't be used.
+            ConfigError: The range can't be used.
         """
         sent = f"{MIN_PORT}={self.min_port!r}, {MAX_PORT}={self.max_port!r}"
         try:
             first, last = atoi(self.min_port or "0"), atoi(self.max_port or "0")
         except ValueError:
-            raise ValueError(f"{sent}: not numbers") from None
+            raise ConfigError(f"{sent}: not numbers") from None
         if not 0 <= first <= last < PORTS.stop:
-            raise ValueError(f"{sent}: not a range of ports")
+            raise ConfigError(f"{sent}: not a range of ports")
         return range(first, last + 1) if last else range(0)
 
 

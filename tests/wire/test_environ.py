@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goplugin_py.errors import ConfigError
 from goplugin_py.wire.environ import (
     CLIENT_CERT,
     MAX_PORT,
@@ -228,7 +229,7 @@ def test_a_bad_range_of_ports_matters_only_to_a_tcp_listener(
 ) -> None:
     """go-plugin: serverListener_tcp, and nobody else, reads the variables."""
     environ = PluginEnviron.parse({MIN_PORT: low, MAX_PORT: high})
-    with pytest.raises(ValueError, match=why) as caught:
+    with pytest.raises(ConfigError, match=why) as caught:
         _ = environ.ports
     assert f"{MIN_PORT}={low!r}" in str(caught.value)
     assert f"{MAX_PORT}={high!r}" in str(caught.value)
