@@ -409,7 +409,7 @@ def _structlog_is_free() -> bool:
     """Tell whether structlog is in use and nobody but us has configured it."""
     if "structlog" not in sys.modules:
         return False
-    import structlog  # noqa: PLC0415 - 90 ms, paid only by programs that use it
+    import structlog
 
     if not structlog.is_configured():
         return True
@@ -418,7 +418,7 @@ def _structlog_is_free() -> bool:
 
 
 def _configure_structlog(handler: StderrHandler, threshold: int) -> None:
-    import structlog  # noqa: PLC0415 - see above
+    import structlog
 
     def drop_if_off(_logger: object, _method: str, event: _Event) -> _Event:
         if threshold >= _OFF:  # the filtering logger ends at critical
@@ -441,7 +441,7 @@ def _configure_structlog(handler: StderrHandler, threshold: int) -> None:
 
 def _bound_logger_class(threshold: int) -> type:
     """Build structlog's filtering logger, with the level that it lacks."""
-    import structlog  # noqa: PLC0415 - see above
+    import structlog
 
     steps = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR)
     step = next((step for step in steps if step >= threshold), logging.CRITICAL)

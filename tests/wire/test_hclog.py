@@ -494,9 +494,14 @@ def test_text_and_foreign_json_are_not_records(line: str) -> None:
 
 
 @pytest.mark.parametrize("depth", [MAX_DEPTH, MAX_DEPTH + 1, 300])
-def test_deep_values_are_read_as_text(depth: int) -> None:
+@pytest.mark.parametrize(
+    ("opening", "core", "end"), [("[", "[]", "]"), ('{"a":', "{}", "}")]
+)
+def test_deep_values_are_read_as_text(
+    depth: int, opening: str, core: str, end: str
+) -> None:
     """encoding/json reads 10,000 levels, which few consumers in Python survive."""
-    text = "[" * depth + "]" * depth
+    text = opening * (depth - 1) + core + end * (depth - 1)
     pairs = parsed(f'{{"@level":"info","deep":{text},"\\ud800":1}}').pairs
     assert pairs["deep"] == (text if depth > MAX_DEPTH else json.loads(text))
     assert pairs["\ufffd"] == 1
