@@ -3,108 +3,113 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from goplugin_py.config import (
+    ClientConfig,
+    HandshakeConfig,
+    ServeConfig,
+    UnixSocketConfig,
+)
+from goplugin_py.errors import (
+    BrokerError,
+    BrokerTimeout,
+    ChecksumMismatch,
+    ClientClosed,
+    ConfigError,
+    ConnectionLost,
+    CoreVersionMismatch,
+    ExitedEarly,
+    HandshakeError,
+    KnockRejected,
+    LaunchError,
+    LocalProtocolError,
+    MalformedHandshake,
+    MultiplexUnsupported,
+    NetRPCUnsupported,
+    PluginError,
+    ProcessNotFound,
+    ProtocolError,
+    ReattachError,
+    RemoteProtocolError,
+    StartTimeout,
+    TLSRefused,
+    UnknownPlugin,
+    VersionMismatch,
+)
+from goplugin_py.plugin import Plugin
+from goplugin_py.stdout import guard_stdout
+from goplugin_py.wire.address import Address
+from goplugin_py.wire.handshake import Handshake
+
 if TYPE_CHECKING:
     from goplugin_py.client import Client, probe
-    from goplugin_py.config import (
-        ClientConfig,
-        HandshakeConfig,
-        ServeConfig,
-        UnixSocketConfig,
-    )
-    from goplugin_py.errors import (
-        BrokerError,
-        BrokerTimeout,
-        ChecksumMismatch,
-        ClientClosed,
-        ConfigError,
-        ConnectionLost,
-        CoreVersionMismatch,
-        ExitedEarly,
-        HandshakeError,
-        KnockRejected,
-        LaunchError,
-        LocalProtocolError,
-        MalformedHandshake,
-        MultiplexUnsupported,
-        NetRPCUnsupported,
-        PluginError,
-        ProcessNotFound,
-        ProtocolError,
-        ReattachError,
-        RemoteProtocolError,
-        StartTimeout,
-        TLSRefused,
-        UnknownPlugin,
-        VersionMismatch,
-    )
-    from goplugin_py.plugin import Plugin
     from goplugin_py.serve import PluginServer, serve
     from goplugin_py.services.broker import Broker, BrokeredServer
-    from goplugin_py.stdout import guard_stdout
-    from goplugin_py.wire.address import Address
-    from goplugin_py.wire.handshake import Handshake
+
+__all__ = [  # noqa: RUF022 - grouped
+    "__version__",
+    # both sides
+    "Address",
+    "BrokeredServer",
+    "Broker",
+    "Handshake",
+    "HandshakeConfig",
+    "Plugin",
+    "UnixSocketConfig",
+    # host
+    "Client",
+    "ClientConfig",
+    "probe",
+    # plugin
+    "PluginServer",
+    "ServeConfig",
+    "guard_stdout",
+    "serve",
+    # errors
+    "BrokerError",
+    "BrokerTimeout",
+    "ChecksumMismatch",
+    "ClientClosed",
+    "ConfigError",
+    "ConnectionLost",
+    "CoreVersionMismatch",
+    "ExitedEarly",
+    "HandshakeError",
+    "KnockRejected",
+    "LaunchError",
+    "LocalProtocolError",
+    "MalformedHandshake",
+    "MultiplexUnsupported",
+    "NetRPCUnsupported",
+    "PluginError",
+    "ProcessNotFound",
+    "ProtocolError",
+    "ReattachError",
+    "RemoteProtocolError",
+    "StartTimeout",
+    "TLSRefused",
+    "UnknownPlugin",
+    "VersionMismatch",
+]
 
 __version__ = "0.1.0"
 
-# Where each public name lives. They are imported at first use: start-up time is a
-# feature, and a plugin needs nothing of a host.
-_HOMES = {
-    # host
-    "goplugin_py.client": ("Client", "probe"),
-    # plugin
-    "goplugin_py.serve": ("PluginServer", "serve"),
-    "goplugin_py.stdout": ("guard_stdout",),
-    # both
-    "goplugin_py.config": (
-        "ClientConfig",
-        "HandshakeConfig",
-        "ServeConfig",
-        "UnixSocketConfig",
-    ),
-    "goplugin_py.plugin": ("Plugin",),
-    "goplugin_py.services.broker": ("Broker", "BrokeredServer"),
-    "goplugin_py.wire.address": ("Address",),
-    "goplugin_py.wire.handshake": ("Handshake",),
-    # errors
-    "goplugin_py.errors": (
-        "BrokerError",
-        "BrokerTimeout",
-        "ChecksumMismatch",
-        "ClientClosed",
-        "ConfigError",
-        "ConnectionLost",
-        "CoreVersionMismatch",
-        "ExitedEarly",
-        "HandshakeError",
-        "KnockRejected",
-        "LaunchError",
-        "LocalProtocolError",
-        "MalformedHandshake",
-        "MultiplexUnsupported",
-        "NetRPCUnsupported",
-        "PluginError",
-        "ProcessNotFound",
-        "ProtocolError",
-        "ReattachError",
-        "RemoteProtocolError",
-        "StartTimeout",
-        "TLSRefused",
-        "UnknownPlugin",
-        "VersionMismatch",
-    ),
+# What needs grpc is imported at first use: start-up time is a feature, and a program
+# that imports this package may not start a plugin at all.
+_LAZY = {
+    "Broker": "goplugin_py.services.broker",
+    "BrokeredServer": "goplugin_py.services.broker",
+    "Client": "goplugin_py.client",
+    "PluginServer": "goplugin_py.serve",
+    "probe": "goplugin_py.client",
+    "serve": "goplugin_py.serve",
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = [  # noqa: PLE0604, F822 - the table above is the one list of names
-    *_HOME,
-    "__version__",
-]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOME:
+    if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    value: object = getattr(importlib.import_module(_LAZY[name]), name)
+    # Replaces the sub-module of the same name, which its import has put here.
     globals()[name] = value
     return value
 

@@ -17,7 +17,6 @@ from goplugin_py.config import ClientConfig, HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
 from goplugin_py.launch import Launch, Link
-from goplugin_py.plugin import Plugin
 from goplugin_py.process.local import LocalRunner, describe_status
 from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer

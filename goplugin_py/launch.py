@@ -16,7 +16,7 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import grpc
 
@@ -274,8 +274,7 @@ class Launch:
             message = "the plugin closed its stdout without a handshake line"
         else:
             message = (
-                "the plugin ended without a handshake line "
-                f"({describe_status(status)})"
+                f"the plugin ended without a handshake line ({describe_status(status)})"
             )
         return ExitedEarly(message, status)
 
@@ -289,7 +288,9 @@ class Launch:
             transport.close()
             raise
         try:
-            check_health(link.channel, self._deadline.within(self._config.start_timeout))
+            check_health(
+                link.channel, self._deadline.within(self._config.start_timeout)
+            )
         except grpc.RpcError as exc:
             if is_answer(exc):
                 return link
@@ -304,7 +305,9 @@ class Launch:
 
     def _no_answer(self, link: Link, exc: grpc.RpcError) -> LaunchError:
         if isinstance(link.failure, ssl.SSLError):
-            return TLSRefused(f"the TLS handshake with the plugin failed: {link.failure}")
+            return TLSRefused(
+                f"the TLS handshake with the plugin failed: {link.failure}"
+            )
         if exc.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             return StartTimeout(
                 "the plugin printed its handshake line and then answered no call "

@@ -182,11 +182,10 @@ def serve(config: ServeConfig) -> None:
 def _check_cookie(handshake: HandshakeConfig) -> None:
     key, value = handshake.cookie
     if os.environ.get(key) != value:
-        print(
+        sys.stderr.write(
             "This program is a plugin, and plugins are not meant to be run by hand:\n"
             "the application that uses it starts it and talks to it.\n"
-            f"(It expects the environment variable {key} to have a certain value.)",
-            file=sys.stderr,
+            f"(It expects the environment variable {key} to have a certain value.)\n"
         )
         sys.exit(1)
 
@@ -201,9 +200,7 @@ def _plugin_environ(environ: Mapping[str, str]) -> PluginEnviron:
     return parsed
 
 
-def _transport(
-    config: ServeConfig, environ: PluginEnviron
-) -> tuple[Transport, bytes]:
+def _transport(config: ServeConfig, environ: PluginEnviron) -> tuple[Transport, bytes]:
     """Return how to listen, and the certificate for the handshake line."""
     listening = Listening(
         network=config.network,

@@ -12,7 +12,7 @@ def guard_stdout() -> None:
     Call it before other imports. Whatever they print, in Python, in C or in a child
     process, goes to stderr from then on, where a host logs it. Idempotent.
     """
-    global _guarded
+    global _guarded  # noqa: PLW0603 - a process has one stdout
     if _guarded is None:
         if sys.stdout is not None:
             sys.stdout.flush()

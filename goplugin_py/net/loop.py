@@ -95,7 +95,8 @@ class Loop:
             TimeoutError: The loop did not get to it in `timeout` seconds.
         """
         if self.is_current:
-            return call()
+            call()
+            return
         done = threading.Event()
 
         def announced() -> None:
@@ -140,9 +141,7 @@ class Loop:
         self._ear.setblocking(False)
         self._waker.setblocking(False)
         self._selector.register(self._ear, READ, self._hear)
-        self._thread = threading.Thread(
-            target=self._run, name=self._name, daemon=True
-        )
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
     def _hear(self, _events: int) -> None:

@@ -38,9 +38,7 @@ def diagnose(path: str, failure: OSError | None = None) -> list[str]:
 
 def _permission(path: str, mode: int) -> Iterator[str]:
     if not os.access(path, os.X_OK):
-        yield (
-            f"{path} is not executable (mode {stat.filemode(mode)}): chmod +x it"
-        )
+        yield (f"{path} is not executable (mode {stat.filemode(mode)}): chmod +x it")
 
 
 def _format(path: str, head: bytes, failure: OSError | None) -> Iterator[str]:

@@ -26,8 +26,9 @@ class StderrLog:
             name: The plugin's, which a stdlib logger gets as a child.
         """
         parent = logger if logger is not None else logging.getLogger("goplugin")
-        is_stdlib = isinstance(parent, logging.Logger)
-        self._logger = parent.getChild(name) if is_stdlib else parent
+        if isinstance(parent, logging.Logger):
+            parent = parent.getChild(name)
+        self._logger = parent
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
         self._splitter = LineSplitter(MAX_LINE, self._take)
         self._classifier = LineClassifier()

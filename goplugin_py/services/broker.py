@@ -78,9 +78,7 @@ class Broker(Protocol):
 class BrokeredServer:
     """What `accept_and_serve` started; a context manager that stops it."""
 
-    def __init__(
-        self, service_id: int, stop: Callable[[float], None]
-    ) -> None:
+    def __init__(self, service_id: int, stop: Callable[[float], None]) -> None:
         self.service_id = service_id
         """The id that the other side dials."""
         self._stop = stop
@@ -183,7 +181,7 @@ class LinkBroker:
                 if not self._changed.wait(deadline.remaining()) or deadline.expired:
                     raise BrokerTimeout(
                         f"nothing was offered under service id {service_id}: "
-                        "the other side must accept it within a few seconds of the dial",
+                        "the other side must accept it within seconds of the dial",
                         service_id,
                     )
         raise BrokerError("the broker is closed")
@@ -272,23 +270,29 @@ class BrokeredChannel(grpc.Channel):
         self._on_close = on_close
 
     def subscribe(
-        self, callback: Callable[..., Any], try_to_connect: bool | None = False
+        self, callback: Callable[..., Any], try_to_connect: bool = False
     ) -> None:
+        """See `grpc.Channel.subscribe`."""
         self._channel.subscribe(callback, try_to_connect)
 
     def unsubscribe(self, callback: Callable[..., Any]) -> None:
+        """See `grpc.Channel.unsubscribe`."""
         self._channel.unsubscribe(callback)
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """See `grpc.Channel.unary_unary`."""
         return self._channel.unary_unary(*args, **kwargs)
 
     def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """See `grpc.Channel.unary_stream`."""
         return self._channel.unary_stream(*args, **kwargs)
 
     def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """See `grpc.Channel.stream_unary`."""
         return self._channel.stream_unary(*args, **kwargs)
 
     def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """See `grpc.Channel.stream_stream`."""
         return self._channel.stream_stream(*args, **kwargs)
 
     def close(self) -> None:

@@ -29,9 +29,7 @@ SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def open_channel(
-    target: str, options: Sequence[tuple[str, Any]] = ()
-) -> grpc.Channel:
+def open_channel(target: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
     """Return a channel to a target of ours; it connects on the first call."""
     return grpc.insecure_channel(target, options=[*CHANNEL_OPTIONS, *options])
 

@@ -11,7 +11,6 @@ from goplugin_py._pb.controller_pb2 import Empty
 from goplugin_py._pb.controller_pb2_grpc import GRPCControllerServicer
 
 if TYPE_CHECKING:
-    from google.protobuf.descriptor import FileDescriptor
     from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 SERVICE = "plugin"  # go-plugin: GRPCServiceName
@@ -64,7 +63,7 @@ class LazyServices(grpc.GenericRpcHandler):
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler | None:
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
         """Find the handler of a method (grpcio's interface)."""
         name = handler_call_details.method.split("/")[1]
         if name not in self.NAMES:
@@ -82,7 +81,7 @@ class LazyServices(grpc.GenericRpcHandler):
                 self, request: HealthCheckRequest, context: grpc.ServicerContext
             ) -> HealthCheckResponse:
                 response = super().Check(request, context)
-                if context.code() is grpc.StatusCode.NOT_FOUND:
+                if response.status == health_pb2.HealthCheckResponse.UNKNOWN:
                     context.set_details("unknown service")  # grpc-go's words
                 return response
 
@@ -155,6 +154,6 @@ def _serialize(message: Any) -> bytes:
 
 
 def _generic_handler(
-    name: str, methods: dict[str, grpc.RpcMethodHandler]
+    name: str, methods: dict[str, grpc.RpcMethodHandler[Any, Any]]
 ) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(name, methods)

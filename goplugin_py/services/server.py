@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import grpc
@@ -70,7 +70,7 @@ class Server(grpc.Server):
         add_to_server(servicer, _Placer(self, workers))
 
     def add_own_handlers(
-        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]
+        self, service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
         """Register handlers that interceptors do not see."""
         self._own.add(service)
@@ -79,7 +79,7 @@ class Server(grpc.Server):
         self._server.add_generic_rpc_handlers((handler,))
 
     def add_generic_rpc_handlers(
-        self, generic_rpc_handlers: Sequence[grpc.GenericRpcHandler]
+        self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]
     ) -> None:
         """Register the user's handlers (grpcio's interface)."""
         for handler in generic_rpc_handlers:
@@ -89,7 +89,9 @@ class Server(grpc.Server):
         self._server.add_generic_rpc_handlers(generic_rpc_handlers)
 
     def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler]
+        self,
+        service_name: str,
+        method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]],
     ) -> None:
         """Register the user's handlers for fast look-up (grpcio's interface)."""
         self._server.add_registered_method_handlers(service_name, method_handlers)
@@ -138,7 +140,7 @@ class _Placer:
         """Leave the handlers to the call that knows the methods' names."""
 
     def add_registered_method_handlers(
-        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler]
+        self, service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
     ) -> None:
         placed = {
             name: _place_handler(handler, self._workers)
