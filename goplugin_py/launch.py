@@ -25,6 +25,7 @@ from goplugin_py.deadline import Deadline
 from goplugin_py.errors import (
     ClientClosed,
     ExitedEarly,
+    HandshakeError,
     LaunchError,
     MalformedHandshake,
     StartTimeout,
@@ -100,6 +101,11 @@ class PluginProcess:
 
     def _report_exit(self, status: int) -> None:
         _log.info("plugin %s ended: %s", self.runner.name, describe_status(status))
+        # A plugin that is killed, or crashes, leaves its socket behind.
+        with contextlib.suppress(HandshakeError):
+            address = Handshake.parse(self.first_line.text or "").address
+            if address.network == "unix":
+                sockets.remove_stale(address.text)
 
     def kill(self) -> None:
         """End the process by force, and wait for its last output."""

@@ -1,10 +1,12 @@
 """Listening sockets, private directories and TLS contexts."""
 
 import contextlib
+import errno
 import os
 import secrets
 import socket
 import ssl
+import stat
 import struct
 import sys
 import tempfile
@@ -127,6 +129,20 @@ def _group_id(group: str) -> int:
         if group.isascii() and group.isdigit():
             return int(group)
         raise ConfigError(f"there is no group {group!r}") from None
+
+
+def remove_stale(path: str) -> None:
+    """Remove a unix socket that nobody listens on; leave everything else.
+
+    A peer says where its socket is. It must not make us remove one that is in use,
+    or any other file.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if stat.S_ISSOCK(os.lstat(path).st_mode):
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                probe.setblocking(False)
+                if probe.connect_ex(path) == errno.ECONNREFUSED:
+                    os.unlink(path)
 
 
 def peer_pid(connection: socket.socket) -> int | None:
