@@ -204,7 +204,7 @@ def _transport(config: ServeConfig, environ: PluginEnviron) -> tuple[Transport, 
     """Return how to listen, and the certificate for the handshake line."""
     listening = Listening(
         network=config.network,
-        ports=environ.ports,
+        ports=environ.ports if config.network == "tcp" else (),
         directory=environ.socket_dir,
         group=environ.socket_group,
     )

@@ -148,9 +148,10 @@ class Link:
             return
         self._is_closed = True
         self._timer.cancel()
+        # First of all: who sees the end may ask for the reason at once.
+        self._on_closed(self, reason)
         self._plain.close(reset=reason is not None)
         self._wire.close(reset=reason is not None)
-        self._on_closed(self, reason)
 
     def _expire(self) -> None:
         what = "the TLS handshake" if not self._codec.is_open else "closing"
@@ -226,7 +227,8 @@ class Link:
             count = self._codec.read_into(buffer)
             if count:
                 self._to_plain = _push(self._plain, buffer[:count])
-            if count < len(buffer):
+            # After the end of the wire, only a read of nothing is a clean end.
+            if count < len(buffer) and not (count and self._wire_ended):
                 break
         self._wire_ended = self._wire_ended or self._codec.is_closed_by_peer
 
@@ -364,7 +366,7 @@ class Relay:
         failure: Exception | None,
     ) -> None:
         if dialled is None:
-            self.failure = failure
+            self.failure = failure  # before grpcio sees the end
             accepted.close()
             return
         for sock in (accepted, dialled):

@@ -137,9 +137,10 @@ def child_environ(
 ) -> dict[str, str]:
     """Merge a plugin's environment: ours over explicit over inherited.
 
-    Inherited variables of the protocol are dropped. They were meant for this very
-    process, and a plugin that got them from its grandparent would speak TLS or
-    yamux to a host that does not.
+    Variables of the protocol are dropped unless they are ours. Inherited ones were
+    meant for this very process, also where they come as `{**os.environ}` in the
+    explicit ones, and a plugin that got them from its grandparent would speak TLS
+    or yamux to a host that does not.
     """
-    kept = {k: v for k, v in inherited.items() if k not in VOCABULARY}
-    return {**kept, **explicit, **ours}
+    theirs = {**inherited, **explicit}
+    return {k: v for k, v in theirs.items() if k not in VOCABULARY} | ours

@@ -92,7 +92,10 @@ def test_ours_win_over_explicit_ones_and_these_over_inherited_ones() -> None:
     assert merged == {"A": "inherited", "B": "explicit", "C": "ours"}
 
 
-def test_a_plugin_that_is_a_host_does_not_hand_on_what_it_was_told() -> None:
+@pytest.mark.parametrize("is_explicit", [False, True])
+def test_a_plugin_that_is_a_host_does_not_hand_on_what_it_was_told(
+    is_explicit: bool,
+) -> None:
     """go-plugin hands it on, and its host dies of the certificate that comes back."""
     told = host_variables(
         cookie=COOKIE,
@@ -107,7 +110,8 @@ def test_a_plugin_that_is_a_host_does_not_hand_on_what_it_was_told() -> None:
     ours = host_variables(
         cookie=("OTHER", "cookie"), versions=[1], min_port=3, max_port=4
     )
-    merged = child_environ({"PATH": "/bin", **told}, {}, ours)
+    environ = {"PATH": "/bin", **told}
+    merged = child_environ({} if is_explicit else environ, environ, ours)
     assert merged == {"PATH": "/bin", COOKIE[0]: COOKIE[1], **ours}
 
 
@@ -116,8 +120,8 @@ def test_every_variable_comes_from_the_strongest_source(
     inherited: dict[str, str], explicit: dict[str, str], ours: dict[str, str]
 ) -> None:
     merged = child_environ(inherited, explicit, ours)
-    kept = inherited.keys() - VOCABULARY
-    assert merged.keys() == kept | explicit.keys() | ours.keys()
+    theirs = (inherited.keys() | explicit.keys()) - VOCABULARY
+    assert merged.keys() == theirs | ours.keys()
     for name, value in merged.items():
         strongest = next(env for env in (ours, explicit, inherited) if name in env)
         assert value == strongest[name]
