@@ -177,8 +177,10 @@ class Transport:
 
 
 def _add_port(server: grpc.Server, address: Address) -> None:
+    # Unlike a channel, a server does not know the scheme ipv4:.
+    target = address.target if address.network == "unix" else address.text
     try:
-        server.add_insecure_port(address.target)
+        server.add_insecure_port(target)
     except RuntimeError as exc:
         raise ConfigError(f"can't listen on {address}: {exc}") from exc
 
