@@ -111,7 +111,8 @@ def test_a_plugin_that_is_a_host_does_not_hand_on_what_it_was_told(
         cookie=("OTHER", "cookie"), versions=[1], min_port=3, max_port=4
     )
     environ = {"PATH": "/bin", **told}
-    merged = child_environ({} if is_explicit else environ, environ, ours)
+    sources = ({}, environ) if is_explicit else (environ, {})
+    merged = child_environ(*sources, ours)
     assert merged == {"PATH": "/bin", COOKIE[0]: COOKIE[1], **ours}
 
 
