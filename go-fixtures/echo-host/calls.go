@@ -303,3 +303,30 @@ func metadataBothWays(ctx context.Context, s *session) (detail, error) {
 	}
 	return seen, nil
 }
+
+// hold opens a stream and leaves it open, which keeps a worker of the plugin busy
+// until the end.
+func hold(_ context.Context, s *session) (detail, error) {
+	stream, err := s.echo.Bidi(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(&echo.Payload{Number: 1}); err != nil {
+		return nil, err
+	}
+	_, err = stream.Recv()
+	return nil, err
+}
+
+// sleepOn starts a long call and leaves it running. The plugin must log "sleeping" when
+// it has begun.
+func sleepOn(ctx context.Context, s *session) (detail, error) {
+	mark := s.heard.log.mark()
+	go func() {
+		_, _ = s.echo.Sleep(context.Background(), &echo.SleepRequest{Seconds: longSleep})
+	}()
+	if s.heard.log.waitForEntry(ctx, mark, logged("sleeping")) == nil {
+		return nil, errors.New("the call does not begin")
+	}
+	return nil, nil
+}

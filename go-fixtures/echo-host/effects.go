@@ -27,9 +27,19 @@ const (
 // printCaptured has 1 MiB written to each of the plugin's streams and expects exactly
 // that in SyncStdout and SyncStderr.
 func printCaptured(ctx context.Context, s *session) (detail, error) {
+	return printAndCompare(ctx, s, false)
+}
+
+// printCapturedFD does the same with the file descriptors 1 and 2, for plugins that
+// capture these too, as Go's do not.
+func printCapturedFD(ctx context.Context, s *session) (detail, error) {
+	return printAndCompare(ctx, s, true)
+}
+
+func printAndCompare(ctx context.Context, s *session, rawFD bool) (detail, error) {
 	request := &echo.PrintRequest{
 		Stdout: pattern(printBlock), Stderr: bytes.Repeat([]byte("e\n"), printBlock/2),
-		Repeat: printRepeat,
+		Repeat: printRepeat, RawFd: rawFD,
 	}
 	stdoutMark, stderrMark := s.heard.stdout.mark(), s.heard.stderr.mark()
 	if _, err := s.echo.Print(ctx, request); err != nil {

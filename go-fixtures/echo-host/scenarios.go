@@ -19,8 +19,11 @@ var scenarios = map[string]func(context.Context, *session) (detail, error){
 	"deadline": deadline,
 	"cancel":   cancelCalls,
 	"metadata": metadataBothWays,
+	"hold":     hold,
+	"sleep-on": sleepOn,
 
 	"print":     printCaptured,
+	"print-fd":  printCapturedFD,
 	"print-raw": printRaw,
 	"log":       logAllLevels,
 	"env":       env,

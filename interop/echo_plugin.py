@@ -1,0 +1,269 @@
+"""The Echo plugin in Python: `python -m interop.echo_plugin`, for hosts under test.
+
+It does what proto/echo.proto says, as the Go plugin does. Variables change it:
+
+    ECHO_VERSIONS     these protocol versions, "2,3", instead of 1
+    ECHO_NETWORK      tcp instead of unix
+    ECHO_MAX_WORKERS  how many calls run at once
+    ECHO_LOG          structlog instead of logging
+    ECHO_PRINT        libc or child: who prints, instead of Python
+    ECHO_SLEEP        stubborn: a sleep that no cancellation ends
+    ECHO_UNARY        what Unary does besides; see `EFFECTS`
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NoReturn
+
+import grpc
+from google.protobuf.any_pb2 import Any
+from google.protobuf.wrappers_pb2 import StringValue
+
+from goplugin_py import HandshakeConfig, Plugin, ServeConfig, hclog, serve
+from interop.echo_pb2 import (
+    CrashRequest,
+    EnvReply,
+    EnvRequest,
+    FailRequest,
+    LogRequest,
+    MetadataReply,
+    Payload,
+    PrintRequest,
+    SleepRequest,
+    StreamRequest,
+    Summary,
+)
+from interop.echo_pb2_grpc import EchoServicer, add_EchoServicer_to_server
+
+HANDSHAKE = HandshakeConfig(1, "ECHO_PLUGIN", "5f0c1a5e")
+COMMAND = (sys.executable, "-m", "interop.echo_plugin")
+
+STATUS_CODES: Mapping[int, grpc.StatusCode] = {
+    code.value[0]: code for code in grpc.StatusCode
+}
+LEVELS: Mapping[str, int] = {level.label: level for level in hclog.Level}
+
+_VARIANT = {
+    name: os.environ.get(f"ECHO_{name}", "")
+    for name in ("VERSIONS", "NETWORK", "MAX_WORKERS", "LOG", "PRINT", "SLEEP", "UNARY")
+}
+
+_log = logging.getLogger("echo")
+
+
+class Echo(EchoServicer):
+    """Implements proto/echo.proto."""
+
+    def Unary(self, request: Payload, context: grpc.ServicerContext) -> Payload:
+        EFFECTS[_VARIANT["UNARY"]]()
+        return request
+
+    def ServerStream(
+        self, request: StreamRequest, context: grpc.ServicerContext
+    ) -> Iterator[Payload]:
+        if request.count < 0 or request.size < 0:
+            invalid = "count and size must not be negative"
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, invalid)
+        data = bytes(request.size)
+        for number in range(request.count):
+            yield Payload(data=data, number=number)
+
+    def ClientStream(
+        self, request_iterator: Iterable[Payload], context: grpc.ServicerContext
+    ) -> Summary:
+        digest = hashlib.sha256()
+        messages = size = 0
+        for payload in request_iterator:
+            digest.update(payload.data)
+            messages += 1
+            size += len(payload.data)
+        return Summary(messages=messages, bytes=size, sha256=digest.digest())
+
+    def Bidi(
+        self, request_iterator: Iterable[Payload], context: grpc.ServicerContext
+    ) -> Iterator[Payload]:
+        yield from request_iterator
+
+    def Fail(self, request: FailRequest, context: grpc.ServicerContext) -> Payload:
+        if request.code == grpc.StatusCode.OK.value[0]:
+            return Payload()
+        if request.detail:
+            details = _rpc_status(request.code, request.message, request.detail)
+            context.set_trailing_metadata((("grpc-status-details-bin", details),))
+        return context.abort(STATUS_CODES[request.code], request.message)
+
+    def Sleep(self, request: SleepRequest, context: grpc.ServicerContext) -> Payload:
+        ended = threading.Event()
+        if _VARIANT["SLEEP"] != "stubborn" and not context.add_callback(ended.set):
+            return Payload()
+        _log.debug("sleeping")
+        ended.wait(request.seconds)
+        return Payload()
+
+    def Metadata(
+        self, request: Payload, context: grpc.ServicerContext
+    ) -> MetadataReply:
+        received: dict[str, str] = {}
+        for key, value in context.invocation_metadata():
+            if key.startswith("x-"):
+                text = value if isinstance(value, str) else value.decode()
+                received[key] = f"{received[key]},{text}" if key in received else text
+        if echo := received.get("x-echo"):
+            context.send_initial_metadata((("x-initial", echo),))
+            context.set_trailing_metadata((("x-trailing", echo),))
+        return MetadataReply(received=received)
+
+    def Print(self, request: PrintRequest, context: grpc.ServicerContext) -> Payload:
+        repeat = max(request.repeat, 1)
+        if _VARIANT["PRINT"] == "child":
+            _print_in_child(request.stdout * repeat, request.stderr * repeat)
+            return Payload()
+        write = _write_raw if request.raw_fd else WRITERS[_VARIANT["PRINT"]]
+        for _ in range(repeat):
+            write(1, request.stdout)
+            write(2, request.stderr)
+        return Payload()
+
+    def Log(self, request: LogRequest, context: grpc.ServicerContext) -> Payload:
+        if request.level not in LEVELS:
+            unknown = f'unknown level "{request.level}"'
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, unknown)
+        log = _log_structlog if _VARIANT["LOG"] == "structlog" else _log_stdlib
+        log(request)
+        return Payload()
+
+    def Crash(self, request: CrashRequest, context: grpc.ServicerContext) -> Payload:
+        if request.kind == CrashRequest.EXIT:
+            os._exit(request.status)
+        if request.kind == CrashRequest.PANIC:
+            os.abort()
+        if request.kind == CrashRequest.SIGKILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"unknown kind {request.kind}")
+
+    def Env(self, request: EnvRequest, context: grpc.ServicerContext) -> EnvReply:
+        known = {name: os.environ[name] for name in request.names if name in os.environ}
+        return EnvReply(values=known)
+
+
+def _rpc_status(code: int, message: str, detail: str) -> bytes:
+    """Encode a google.rpc.Status, whose package is none of the dependencies.
+
+    FailRequest has the same first two fields; the third is a list of Any.
+    """
+    packed = Any()
+    packed.Pack(StringValue(value=detail))
+    data = packed.SerializeToString()
+    assert len(data) < 1 << 14
+    length = bytes([len(data) & 0x7F | 0x80, len(data) >> 7])
+    start = FailRequest(code=code, message=message).SerializeToString()
+    return start + b"\x1a" + length + data
+
+
+# Print
+
+
+def _write_stream(fd: int, data: bytes) -> None:
+    stream = sys.stdout if fd == 1 else sys.stderr
+    stream.buffer.write(data)
+    stream.flush()
+
+
+def _write_raw(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _write_libc(fd: int, data: bytes) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.fdopen.restype = ctypes.c_void_p
+    file = ctypes.c_void_p(libc.fdopen(libc.dup(fd), b"w"))
+    libc.fwrite(data, 1, len(data), file)
+    libc.fclose(file)
+
+
+def _print_in_child(stdout: bytes, stderr: bytes) -> None:
+    subprocess.run(["/bin/cat"], input=stdout, check=True)
+    subprocess.run(["/bin/sh", "-c", "cat >&2"], input=stderr, check=True)
+
+
+WRITERS = {"": _write_stream, "libc": _write_libc}
+
+
+# Log
+
+
+def _log_stdlib(request: LogRequest) -> None:
+    logger = logging.getLogger(request.module or None)
+    logger.log(LEVELS[request.level], request.message, extra=dict(request.pairs))
+
+
+def _log_structlog(request: LogRequest) -> None:
+    import structlog  # the other variants start faster without
+
+    logger = structlog.get_logger(*filter(None, [request.module]))
+    getattr(logger, request.level)(request.message, **request.pairs)
+
+
+# What Unary can do besides
+
+
+def _fail() -> NoReturn:
+    raise RuntimeError("a bug in the plugin")
+
+
+def _fail_in_thread() -> None:
+    thread = threading.Thread(target=_fail, name="buggy")
+    thread.start()
+    thread.join()
+
+
+class _BadEnd:
+    def __del__(self) -> None:
+        _fail()
+
+
+def _fail_unraisably() -> None:
+    _BadEnd()
+
+
+EFFECTS: Mapping[str, Callable[[], None]] = {
+    "": lambda: None,
+    "raise": _fail,
+    "raise-in-thread": _fail_in_thread,
+    "raise-in-del": _fail_unraisably,
+    "SIGINT": lambda: os.kill(os.getpid(), signal.SIGINT),
+    "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
+}
+
+
+def make_config() -> ServeConfig:
+    """Make the configuration that the variables ask for."""
+    plugins = {"echo": Plugin.from_servicer(add_EchoServicer_to_server, Echo())}
+    versions = [int(item) for item in _VARIANT["VERSIONS"].split(",") if item]
+    return ServeConfig(
+        handshake=HANDSHAKE,
+        plugins=None if versions else plugins,
+        versioned_plugins=dict.fromkeys(versions, plugins) if versions else None,
+        network="tcp" if _VARIANT["NETWORK"] == "tcp" else "unix",
+        max_workers=int(_VARIANT["MAX_WORKERS"] or 10),
+    )
+
+
+def main() -> None:
+    if _VARIANT["LOG"] == "structlog":
+        hclog.configure(structlog=True)
+    serve(make_config())
+
+
+if __name__ == "__main__":
+    main()
