@@ -143,4 +143,4 @@ def child_environ(
     or yamux to a host that does not.
     """
     theirs = {**inherited, **explicit}
-    return {k: v for k, v in theirs.items() if k not in VOCABULARY} | ours
+    return {**{k: v for k, v in theirs.items() if k not in VOCABULARY}, **ours}
