@@ -37,7 +37,7 @@ def private_directory() -> str:
     room = MAX_UNIX_PATH - _SOCKET_NAME_LENGTH - _RANDOM_DIRECTORY_LENGTH
     # Safe there too: mkdtemp makes a new directory that only we can enter.
     candidates = (tempfile.gettempdir(), "/tmp")  # noqa: S108
-    bases = [base for base in candidates if len(base) <= room]
+    bases = [base for base in candidates if len(os.fsencode(base)) <= room]
     if not bases:
         raise ConfigError(
             f"the temporary directory {tempfile.gettempdir()!r} is too long for unix "
@@ -86,7 +86,8 @@ def listen_tcp(ports: Sequence[int], host: str = "127.0.0.1") -> socket.socket:
     Raises:
         ConfigError: None is free (go-plugin: `serverListener_tcp`).
     """
-    for port in ports or (0,):
+    ports = ports or (0,)
+    for port in ports:
         # SO_REUSEPORT stays off, or two plugins would share one port.
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -116,7 +117,7 @@ def share(path: str, group: str) -> None:
     try:
         os.chown(path, -1, _group_id(group))
         os.chmod(path, 0o660)
-    except OSError as exc:
+    except (OSError, OverflowError) as exc:
         raise ConfigError(f"can't give {path} to group {group!r}: {exc}") from exc
 
 
