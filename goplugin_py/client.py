@@ -16,7 +16,7 @@ from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
 from goplugin_py.config import ClientConfig, HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
-from goplugin_py.launch import Launch, Link
+from goplugin_py.launch import STATUS_TIMEOUT, Launch, Link
 from goplugin_py.process.local import LocalRunner, describe_status
 from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer
@@ -89,9 +89,14 @@ class Client:
             check_health(link.channel, timeout)
         except grpc.RpcError as exc:
             if not is_answer(exc):
-                raise self._lost(link, exc) from exc
+                raise self._lost(link, exc, deadline) from exc
 
-    def _lost(self, link: Link, exc: grpc.RpcError) -> ConnectionLost:
+    def _lost(
+        self, link: Link, exc: grpc.RpcError, deadline: Deadline
+    ) -> ConnectionLost:
+        if exc.code() is grpc.StatusCode.UNAVAILABLE:
+            # A process that ends hangs up a moment before its status is known.
+            link.process.output.exited.wait(deadline.within(STATUS_TIMEOUT))
         status = link.process.runner.status
         return ConnectionLost(
             f"the plugin does not answer: {describe_status(status)} ({exc.details()})",
