@@ -185,9 +185,10 @@ class Launch:
 
     def __init__(self, config: ClientConfig) -> None:
         self._config = config
-        self._deadline = Deadline(config.start_timeout)
-        self._lock = threading.Lock()  # guards the three below
+        self._deadline = Deadline(None)  # from the start of the process
+        self._lock = threading.Lock()  # guards the four below
         self._process: PluginProcess | None = None
+        self._link: Link | None = None
         self._is_aborted = False
         self._is_done = False
 
@@ -197,6 +198,9 @@ class Launch:
             self._is_aborted = not self._is_done
             if self._process is not None and self._is_aborted:
                 self._process.runner.kill()
+            if self._link is not None and self._is_aborted:
+                # What it listened on may not be the process's own.
+                self._link.channel.close()
 
     def run(self) -> Link:
         """Start the plugin and connect to it.
@@ -233,6 +237,7 @@ class Launch:
 
     @contextlib.contextmanager
     def _started(self, identity: Identity | None) -> Iterator[PluginProcess]:
+        self._deadline = Deadline(self._config.start_timeout)
         process = PluginProcess(self._config, identity)
         with self._lock:
             self._process = process
