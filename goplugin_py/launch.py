@@ -298,7 +298,11 @@ class Launch:
         except BaseException:
             transport.close()
             raise
+        with self._lock:
+            self._link = link
         try:
+            if self._is_aborted:
+                raise ClientClosed("the client was killed while it started")
             check_health(
                 link.channel, self._deadline.within(self._config.start_timeout)
             )
