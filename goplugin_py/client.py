@@ -85,6 +85,7 @@ class Client:
             ConnectionLost: It did not, within `timeout` seconds.
         """
         link = self._started()
+        deadline = Deadline(timeout)
         try:
             check_health(link.channel, timeout)
         except grpc.RpcError as exc:
