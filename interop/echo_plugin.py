@@ -236,11 +236,16 @@ def _fail_unraisably() -> None:
     _BadEnd()
 
 
+def _spawn() -> None:
+    subprocess.Popen(["sleep", "60"])
+
+
 EFFECTS: Mapping[str, Callable[[], None]] = {
     "": lambda: None,
     "raise": _fail,
     "raise-in-thread": _fail_in_thread,
     "raise-in-del": _fail_unraisably,
+    "spawn": _spawn,
     "SIGINT": lambda: os.kill(os.getpid(), signal.SIGINT),
     "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
 }

@@ -1,0 +1,352 @@
+"""How a Python plugin starts: cookie, versions, handshake line, clean stdout."""
+
+import grp
+import os
+import stat
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from goplugin_py.wire.certificates import generate
+from interop import by_hand
+from interop.echo_plugin import COMMAND
+from interop.fixtures import ROOT
+from interop.go_host import LINKS, Link, run
+
+links = pytest.mark.parametrize("link", LINKS, ids=str)
+
+# What a careless dependency does while it is imported.
+NOISE = """
+import ctypes, os, subprocess
+
+print("Python at import")
+libc = ctypes.CDLL(None)
+libc.puts(b"C at import")
+libc.fflush(None)
+os.write(1, b"a descriptor at import\\n")
+subprocess.run(["echo", "a child at import"], check=True)
+"""
+NOISES = (
+    "Python at import",
+    "C at import",
+    "a descriptor at import",
+    "a child at import",
+)
+GUARDED_PLUGIN = """
+from goplugin_py import guard_stdout
+
+guard_stdout()
+
+import noise
+from interop.echo_plugin import main
+
+main()
+"""
+CAREFUL_CONFIG = """
+import noise
+from interop.echo_plugin import make_config
+
+config = make_config()
+"""
+
+
+# Versions
+
+
+@pytest.mark.parametrize(
+    ("offered", "own", "negotiated"),
+    [
+        ("1", "1,2,3", 1),
+        ("2,3", "1,2,3", 3),
+        ("1,2,3", "2", 2),
+        ("1,2,3", "3,1", 3),
+        ("2,5", "1,2,4", 2),
+    ],
+)
+def test_host_and_plugin_settle_on_the_highest_common_version(
+    offered: str, own: str, negotiated: int
+) -> None:
+    """Old host and new plugin, new host and old plugin (go-plugin: protocolVersion)."""
+    report = run("unary", flags=[f"-versions={offered}"], env={"ECHO_VERSIONS": own})
+    report.assert_healthy()
+    assert report["kill"].detail["negotiated_version"] == negotiated
+
+
+def test_without_a_common_version_the_host_can_explain_it() -> None:
+    """go-plugin: protocolVersion serves the lowest, and Client.Start has the words."""
+    report = run(flags=["-versions=4,5"], env={"ECHO_VERSIONS": "2,3"})
+    assert "incompatible API version with plugin" in report["start"].error
+    assert "Plugin version: 2" in report["start"].error
+
+
+@pytest.mark.parametrize("env", [{}, {"PLUGIN_PROTOCOL_VERSIONS": ""}])
+def test_host_that_sends_no_versions_gets_the_lowest(env: dict[str, str]) -> None:
+    """go-plugin: protocolVersion; hosts that know one version send none."""
+    with by_hand.started({**env, "ECHO_VERSIONS": "3,2"}) as plugin:
+        assert plugin.fields[1] == "2"
+
+
+# Cookie
+
+
+@pytest.mark.parametrize("cookie", [None, "", "5f0c1a5"])
+def test_person_who_runs_a_plugin_reads_that_it_is_one(cookie: str | None) -> None:
+    """go-plugin: Serve prints an explanation to stderr and exits with status 1."""
+    env = by_hand.environ()
+    del env["ECHO_PLUGIN"]
+    if cookie is not None:
+        env["ECHO_PLUGIN"] = cookie
+    done = subprocess.run(
+        COMMAND,
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=by_hand.START_TIMEOUT,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "is a plugin" in done.stderr
+    assert "ECHO_PLUGIN" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_go_host_with_another_cookie_logs_what_the_plugin_says() -> None:
+    """The explanation is in the host's log, beside go-plugin's own error."""
+    report = run(flags=["-cookie-value=wrong"])
+    assert "Failed to read any lines" in report["start"].error
+    assert any("is a plugin" in message for message in report.messages)
+
+
+# The line
+
+
+@links
+def test_line_has_six_fields_for_hosts_that_do_not_multiplex(link: Link) -> None:
+    """go-plugin before 1.6 takes a seventh for a part of the certificate."""
+    with by_hand.started(link.env) as plugin:
+        core, app, network, address, protocol, certificate = plugin.fields
+    assert (core, app, network, protocol) == ("1", "1", link.network, "grpc")
+    assert address
+    assert certificate == ""
+
+
+def test_line_answers_hosts_that_ask_for_multiplexing() -> None:
+    """go-plugin: Serve appends the seventh field if the variable is set."""
+    with by_hand.started({"PLUGIN_MULTIPLEX_GRPC": "true"}) as plugin:
+        assert len(plugin.fields) == 7
+        assert plugin.fields[6] in ("true", "false")
+
+
+def test_go_host_is_told_that_there_is_no_multiplexing() -> None:
+    """go-plugin: ErrGRPCBrokerMuxNotSupported, when the seventh field is `false`."""
+    report = run(flags=["-mux"])
+    assert "does not support the feature" in report["start"].error
+
+
+def test_unix_socket_needs_no_valid_port_range() -> None:
+    """go-plugin: only serverListener_tcp reads the two variables."""
+    env = {"PLUGIN_MIN_PORT": "many", "PLUGIN_MAX_PORT": "-1"}
+    with by_hand.started(env) as plugin:
+        assert plugin.address.network == "unix"
+
+
+@pytest.mark.parametrize("mtls", [False, True], ids=["plain", "mtls"])
+def test_tcp_port_is_in_the_range_of_the_host(mtls: bool) -> None:
+    """go-plugin: serverListener_tcp tries the ports in order."""
+    flags = ["-min-port=31000", "-max-port=31200", *Link(mtls, "tcp").flags]
+    report = run("unary", flags=flags, env={"ECHO_NETWORK": "tcp"})
+    report.assert_healthy()
+    host, _, port = report["kill"].detail["address"].rpartition(":")
+    assert host == "127.0.0.1"
+    assert 31000 <= int(port) <= 31200
+
+
+@pytest.mark.parametrize(
+    ("first", "last"), [("many", "25000"), ("25000", "10000"), ("1", "65536")]
+)
+def test_bad_port_range_is_explained(first: str, last: str) -> None:
+    """go-plugin: serverListener_tcp fails; the host's log says why."""
+    env = {
+        "ECHO_NETWORK": "tcp",
+        "PLUGIN_MIN_PORT": first,
+        "PLUGIN_MAX_PORT": last,
+    }
+    with by_hand.started(env) as plugin:
+        assert plugin.line == ""
+        status, _, stderr = plugin.finish()
+    assert status == 1
+    assert "PLUGIN_MIN_PORT" in stderr
+    assert "Traceback" not in stderr
+
+
+def test_plugin_starts_without_the_hosts_environment() -> None:
+    """go-plugin: ClientConfig.SkipHostEnv leaves not even PATH and HOME."""
+    report = run("unary", "env", "print", flags=["-skip-host-env"])
+    report.assert_healthy()
+    assert {"PATH", "HOME"} <= set(report["env"].detail["unset"])
+
+
+# Sockets
+
+
+@links
+def test_sockets_go_where_the_host_wants_them(link: Link, short_tmp: Path) -> None:
+    """PLUGIN_UNIX_SOCKET_DIR, which go-plugin sets for a RunnerFunc."""
+    flags = [*link.flags, "-runner", f"-tempdir={short_tmp}"]
+    report = run("unary", "env", flags=flags, env=link.env)
+    report.assert_healthy()
+    directory = report["env"].detail["values"]["PLUGIN_UNIX_SOCKET_DIR"]
+    assert Path(directory).parent == short_tmp
+    if link.network == "unix":
+        assert Path(report["kill"].detail["address"]).parent == Path(directory)
+    assert list(short_tmp.iterdir()) == []
+
+
+def test_plugin_does_not_remove_the_directory_of_the_host(short_tmp: Path) -> None:
+    """It belongs to the host; only the socket in it is the plugin's."""
+    with by_hand.started({"PLUGIN_UNIX_SOCKET_DIR": str(short_tmp)}) as plugin:
+        [socket] = short_tmp.iterdir()
+        assert str(socket) == plugin.address.text
+        plugin.process.terminate()
+        plugin.finish()
+    assert list(short_tmp.iterdir()) == []
+
+
+def other_group() -> int:
+    """Return a group to hand a socket to; not our own where there is a choice."""
+    if os.geteuid() == 0:
+        return 1
+    own = os.getegid()
+    return next((group for group in os.getgroups() if group != own), own)
+
+
+@pytest.mark.parametrize("mtls", [False, True], ids=["plain", "mtls"])
+def test_go_host_opens_the_socket_to_a_group(mtls: bool, nothing_left: Path) -> None:
+    """go-plugin: UnixSocketConfig.Group comes as PLUGIN_UNIX_SOCKET_GROUP."""
+    group = str(other_group())
+    flags = [f"-socket-group={group}", *Link(mtls, "unix").flags]
+    report = run("unary", "env", flags=flags)
+    report.assert_healthy()
+    assert report["env"].detail["values"]["PLUGIN_UNIX_SOCKET_GROUP"] == group
+
+
+@pytest.mark.parametrize("mtls", [False, True], ids=["plain", "mtls"])
+@pytest.mark.parametrize("named", [False, True], ids=["id", "name"])
+def test_socket_belongs_to_the_group_of_the_host(
+    mtls: bool, named: bool, nothing_left: Path
+) -> None:
+    """go-plugin: setGroupWritable; the variable holds a name or an id."""
+    group = other_group()
+    env = {
+        "PLUGIN_UNIX_SOCKET_GROUP": grp.getgrgid(group).gr_name if named else str(group)
+    }
+    if mtls:
+        env["PLUGIN_CLIENT_CERT"] = generate(datetime.now(UTC)).certificate_pem
+    with by_hand.started(env) as plugin:
+        path = Path(plugin.address.text)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+        assert path.stat().st_gid == group
+        # Where the group can get to it.
+        assert path.parent == nothing_left
+        plugin.process.terminate()
+        plugin.finish()
+
+
+def test_unknown_group_is_explained() -> None:
+    """go-plugin: a plugin that can't set the group prints no line."""
+    with by_hand.started({"PLUGIN_UNIX_SOCKET_GROUP": "no-such-group"}) as plugin:
+        assert plugin.line == ""
+        status, _, stderr = plugin.finish()
+    assert status == 1
+    assert "no-such-group" in stderr
+    assert "Traceback" not in stderr
+
+
+@links
+def test_temporary_directory_may_have_a_long_path(link: Link, tmp_path: Path) -> None:
+    """A unix socket's path has 107 characters; this one has no room for it."""
+    long = tmp_path / ("d" * (150 - len(str(tmp_path)) - 1))
+    long.mkdir()
+    report = run("unary", flags=link.flags, env={**link.env, "TMPDIR": str(long)})
+    report.assert_healthy()
+    assert list(long.iterdir()) == []
+    if link.network == "unix":
+        assert not Path(report["kill"].detail["address"]).parent.exists()
+
+
+# Noise
+
+
+@pytest.fixture
+def noisy(tmp_path: Path) -> Path:
+    """Give a directory of modules that print to stdout when they are imported."""
+    (tmp_path / "noise.py").write_text(NOISE)
+    (tmp_path / "guarded_plugin.py").write_text(GUARDED_PLUGIN)
+    (tmp_path / "careful_config.py").write_text(CAREFUL_CONFIG)
+    return tmp_path
+
+
+@pytest.mark.parametrize("link", [Link(False, "unix"), Link(True, "unix")], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-m", "guarded_plugin"],
+        ["-m", "goplugin_py", "run", "careful_config:config"],
+    ],
+    ids=["guard_stdout", "run"],
+)
+def test_output_at_import_reaches_the_log_and_not_the_line(
+    arguments: list[str], link: Link, noisy: Path
+) -> None:
+    """`print`, C, a bare descriptor and a child, before anything could be served."""
+    report = run(
+        *("unary", "print", "print-fd"),
+        flags=link.flags,
+        command=[sys.executable, *arguments],
+        env={"PYTHONPATH": f"{noisy}:{ROOT}"},
+    )
+    assert not report.failures
+    for noise in NOISES:
+        assert report.find(noise)["@level"] == "debug"
+    assert sorted(report.stray_lines) == sorted(NOISES)
+
+
+def test_unguarded_output_at_import_breaks_the_handshake(noisy: Path) -> None:
+    """So that it is known that the guard is what helps (go-plugin: Client.Start)."""
+    report = run(
+        command=[sys.executable, "-c", "import noise"],
+        env={"PYTHONPATH": f"{noisy}:{ROOT}"},
+    )
+    error = report["start"].error
+    assert "Unrecognized remote plugin message: Python at import" in error or (
+        "Unrecognized remote plugin message: C at import" in error
+    )
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        ("careful_config", "not of the form MODULE:NAME"),
+        ("careful_config:make_config", "is no ServeConfig"),
+    ],
+)
+def test_run_explains_a_wrong_target(target: str, complaint: str, noisy: Path) -> None:
+    """`python -m goplugin_py run` wants `module:name` of a ServeConfig."""
+    done = subprocess.run(
+        [sys.executable, "-m", "goplugin_py", "run", target],
+        cwd=noisy,
+        env=by_hand.environ({"PYTHONPATH": str(ROOT)}),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=by_hand.START_TIMEOUT,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert complaint in done.stderr
