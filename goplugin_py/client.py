@@ -17,7 +17,7 @@ from goplugin_py.config import ClientConfig, HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
 from goplugin_py.launch import STATUS_TIMEOUT, Launch, Link
-from goplugin_py.process.local import LocalRunner, describe_status
+from goplugin_py.process.local import describe_status
 from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.wire.address import Address
@@ -61,8 +61,7 @@ class Client:
             if self._link is None:
                 self._link = self._launch.run()
                 # A host that ends without kill() must not leave the plugin behind.
-                runner = self._link.process.runner
-                self._finalizer = weakref.finalize(self, LocalRunner.kill, runner)
+                self._finalizer = weakref.finalize(self, Link.forsake, self._link)
             return self._link
 
     def dispense(self, name: str) -> Any:

@@ -174,6 +174,16 @@ class Link:
         self._transport.close()
         self.is_closed = True
 
+    def forsake(self) -> None:
+        """End the process and remove files, when nobody is left to close the link.
+
+        Runs at the interpreter's end, or as a finalizer on whatever thread, so it
+        must not wait for gRPC.
+        """
+        self.process.kill()
+        self._connection.close()
+        self._transport.close()
+
     def abandon(self) -> None:
         """Close everything at once."""
         self.close_broker()
