@@ -27,7 +27,7 @@ PYTEST = pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 .NOTPARALLEL:
 
 .PHONY: help install demo test check lint format types generated proto fixtures \
-	interop coverage clean
+	interop coverage bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 14
@@ -94,6 +94,10 @@ coverage: fixtures ## run all tests and see what they reach
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='goplugin_py/wire/*' --fail-under=95
+
+bench: $(INSTALLED) ## compare with raw grpcio, on a quiet machine
+	@$(BIN)/python -m interop.fixtures echo-plugin
+	@$(BIN)/python -m interop.bench
 
 clean: ## remove what these targets made
 	@rm -rf $(VENV) .venv-proto .venv-protoc-go go-fixtures/bin build dist \
