@@ -15,7 +15,7 @@ RUN_TIMEOUT = 30.0
 
 KV = ROOT / "examples" / "kv"
 # A plugin with more than one version, as go-plugin's negotiated example has.
-NEGOTIATED_PLUGIN = """#!{python}
+NEGOTIATED_PLUGIN = """
 from kv_pb2_grpc import KVServicer, add_KVServicer_to_server
 from kv_pb2 import Empty, GetResponse
 from goplugin_py import HandshakeConfig, Plugin, ServeConfig, serve
@@ -30,8 +30,8 @@ serve(
     ServeConfig(
         handshake=HandshakeConfig(1, "BASIC_PLUGIN", "hello"),
         versioned_plugins={
-            1: {{}},
-            3: {{"kv": Plugin.from_servicer(add_KVServicer_to_server, KV())}},
+            1: {},
+            3: {"kv": Plugin.from_servicer(add_KVServicer_to_server, KV())},
         },
     )
 )
@@ -72,7 +72,7 @@ def test_kv_example_keeps_what_a_go_host_puts(
 def test_negotiated_example_finds_version_3(tmp_path: Path) -> None:
     """go-plugin: examples/negotiated offers version 3 and runs ./kv-plugin."""
     plugin = tmp_path / "kv-plugin"
-    plugin.write_text(NEGOTIATED_PLUGIN.format(python=sys.executable))
+    plugin.write_text(f"#!{sys.executable}{NEGOTIATED_PLUGIN}")
     plugin.chmod(0o755)
     output = run_host("negotiated-host", "get", "any", cwd=tmp_path)
     assert "from version 3" in output
