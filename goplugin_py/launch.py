@@ -48,6 +48,9 @@ from goplugin_py.wire.handshake import MAX_LINE_LENGTH, Handshake
 STATUS_TIMEOUT = 1.0
 # After SIGKILL, and for threads whose input has ended: both take milliseconds.
 JOIN_TIMEOUT = 1.0
+# What a plugin says to a person who runs it, or to a host with another cookie
+# (go-plugin: Serve).
+RUN_BY_HAND = " is a plugin"
 
 _log = logging.getLogger("goplugin.launch")
 
@@ -62,6 +65,7 @@ class PluginProcess:
             LaunchError: The system can't run the command.
         """
         self._command = tuple(config.command)
+        self._handshake = config.handshake
         self.runner = LocalRunner(
             config.command,
             _environ(config, identity),
@@ -118,8 +122,18 @@ class PluginProcess:
         error.with_evidence(
             command=self._command,
             stderr_tail=self.log.tail,
-            notes=self.runner.diagnose(),
+            notes=[*self.runner.diagnose(), *self._cookie_note(error)],
         )
+
+    def _cookie_note(self, error: LaunchError) -> Iterator[str]:
+        if isinstance(error, ExitedEarly) and any(
+            RUN_BY_HAND in line for line in self.log.tail
+        ):
+            key, value = self._handshake.cookie
+            yield (
+                f"the plugin does not take the magic cookie {key}={value}: it must be "
+                "the one that the plugin was built with"
+            )
 
 
 class Link:
@@ -274,9 +288,11 @@ class Launch:
     def _line(self, process: PluginProcess) -> str:
         first = process.first_line
         if not first.wait(self._deadline.remaining()):
+            started = f", only {first.text!r:.99} without a newline"
             raise StartTimeout(
                 "the plugin printed no handshake line within "
                 f"{self._config.start_timeout:g} seconds"
+                + (started if first.text is not None else "")
             )
         if first.text is None:
             raise self._ended(process)

@@ -128,6 +128,8 @@ class LocalRunner:
 
     def diagnose(self, failure: OSError | None = None) -> list[str]:
         """Return what a look at the executable says about a failed start."""
+        if self._cwd is not None and not os.path.isdir(self._cwd):
+            return [f"the working directory {self._cwd} does not exist"]
         program = self._command[0]
         path = self._env.get("PATH")
         return diagnose(shutil.which(program, path=path) or program, failure)
