@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from goplugin_py.errors import ConfigError
+from goplugin_py.errors import BrokerError, ConfigError
 from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import (
@@ -97,8 +97,9 @@ class Transport:
         self._client_context = client_context
         self._server_context = server_context
         self._listening = listening or Listening()
-        self._lock = threading.Lock()  # guards _private
+        self._lock = threading.Lock()  # guards the two below
         self._private = ""
+        self._is_closed = False
 
     def connect(self, address: Address) -> Connection:
         """Return what reaches `address`; nothing is dialled yet."""
@@ -140,11 +141,14 @@ class Transport:
         """Remove the private directory with the sockets in it; idempotent."""
         with self._lock:
             directory, self._private = self._private, ""
+            self._is_closed = True
         if directory:
             shutil.rmtree(directory, ignore_errors=True)
 
     def _directory(self) -> str:
         with self._lock:
+            if self._is_closed:
+                raise BrokerError("the link is closed")
             if not self._private:
                 self._private = private_directory()
             return self._private
