@@ -52,7 +52,11 @@ def connect(path: str) -> socket.socket:
     """Connect to a unix socket."""
     sock = socket.socket(socket.AF_UNIX)
     sock.settimeout(WAIT)
-    sock.connect(path)
+    try:
+        sock.connect(path)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 
@@ -60,7 +64,7 @@ def receive(sock: socket.socket, size: int) -> bytes:
     """Read exactly so many bytes, or up to the end."""
     data = bytearray()
     while len(data) < size:
-        chunk = sock.recv(size - len(data))
+        chunk = sock.recv(min(size - len(data), 1 << 20))
         if not chunk:
             break
         data += chunk

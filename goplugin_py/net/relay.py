@@ -167,7 +167,16 @@ class Link:
         except OSError as exc:
             # A side that hangs up does not wait for what is on its way to it.
             is_over = self._wire_ended or self._plain_ended
-            self.close(None if is_over else exc)
+            self.close(None if is_over else self._last_alert() or exc)
+
+    def _last_alert(self) -> ssl.SSLError | None:
+        """Return why the peer hung up, which our write found out before we read it."""
+        try:
+            self._read_wire()
+        except OSError as exc:
+            if isinstance(exc, ssl.SSLError) and not isinstance(exc, ssl.SSLEOFError):
+                return exc
+        return None  # it hung up without a word
 
     def _send_alert(self) -> None:
         """Tell the peer why, if it can be told at once."""
@@ -369,6 +378,13 @@ class Relay:
             self.failure = failure  # before grpcio sees the end
             accepted.close()
             return
+        try:
+            codec = self._codec()
+        except ssl.SSLError as exc:  # a user's context that is for the other role
+            self.failure = exc
+            accepted.close()
+            dialled.close()
+            return
         for sock in (accepted, dialled):
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -377,7 +393,7 @@ class Relay:
             SocketEndpoint(self._loop, dialled),
         )
         plain, wire = (near, far) if self._wire_is_dialled else (far, near)
-        link = Link(self._loop, plain, wire, self._codec(), self._link_closed)
+        link = Link(self._loop, plain, wire, codec, self._link_closed)
         self._links.add(link)
         link.start()
 

@@ -1,9 +1,11 @@
 """The loop thread: calls, timers, sockets, and what must not stop it."""
 
+import contextlib
 import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
@@ -14,6 +16,19 @@ from tests.peers import WAIT, run_python, until
 def on(loop: Loop, call: Callable[[], None]) -> None:
     """Make a call on the loop's thread and wait for it."""
     loop.run(call, WAIT)
+
+
+@contextlib.contextmanager
+def kept_busy(loop: Loop) -> Iterator[None]:
+    """Hold the loop's thread in a call."""
+    go_on = threading.Event()
+
+    def hold() -> None:
+        go_on.wait(WAIT)
+
+    loop.call_soon(hold)
+    yield
+    go_on.set()
 
 
 @pytest.fixture
@@ -28,15 +43,15 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def test_calls_run_in_order_on_one_daemon_thread(loop: Loop) -> None:
-    seen: list[tuple[int, threading.Thread]] = []
-    go_on = threading.Event()
-    loop.call_soon(lambda: None if go_on.wait(WAIT) else None)
-    for number in range(100):
-        loop.call_soon(lambda n=number: seen.append((n, threading.current_thread())))
-    go_on.set()
+    seen: list[int] = []
+    threads: list[threading.Thread] = []
+    with kept_busy(loop):
+        for number in range(100):
+            loop.call_soon(partial(seen.append, number))
+            loop.call_soon(lambda: threads.append(threading.current_thread()))
     on(loop, lambda: None)
-    assert [number for number, _ in seen] == list(range(100))
-    (thread,) = {thread for _, thread in seen}
+    assert seen == list(range(100))
+    (thread,) = set(threads)
     assert thread is not threading.current_thread()
     assert thread.daemon
     assert thread.name.startswith("goplugin-loop")
@@ -49,7 +64,7 @@ def test_no_call_is_lost_when_many_threads_make_them(loop: Loop) -> None:
 
     def make_calls() -> None:
         for number in range(500):
-            loop.call_soon(lambda n=number: seen.append(n))
+            loop.call_soon(partial(seen.append, number))
         done.wait(WAIT)
 
     threads = [threading.Thread(target=make_calls) for _ in range(8)]
@@ -65,12 +80,10 @@ def test_no_call_is_lost_when_many_threads_make_them(loop: Loop) -> None:
 def test_a_loop_that_is_busy_takes_more_calls_than_its_waker_has_room_for(
     loop: Loop,
 ) -> None:
-    go_on = threading.Event()
     seen: list[int] = []
-    loop.call_soon(lambda: None if go_on.wait(WAIT) else None)
-    for number in range(5000):
-        loop.call_soon(lambda n=number: seen.append(n))
-    go_on.set()
+    with kept_busy(loop):
+        for number in range(5000):
+            loop.call_soon(partial(seen.append, number))
     on(loop, lambda: None)
     assert seen == list(range(5000))
 
@@ -100,11 +113,8 @@ def test_run_on_the_loops_own_thread_makes_the_call_at_once(loop: Loop) -> None:
 
 
 def test_run_gives_up_on_a_stuck_loop(loop: Loop) -> None:
-    go_on = threading.Event()
-    loop.call_soon(lambda: None if go_on.wait(WAIT) else None)
-    with pytest.raises(TimeoutError, match="stuck"):
+    with kept_busy(loop), pytest.raises(TimeoutError, match="stuck"):
         loop.run(lambda: None, 0.01)
-    go_on.set()
 
 
 # The thread's life
@@ -221,7 +231,7 @@ def test_the_events_of_a_watched_socket_can_change(
         loop.forget(near)
         done.set()
 
-    on(loop, lambda: loop.watch(near, READ, pytest.fail))
+    on(loop, lambda: loop.watch(near, READ, lambda _: pytest.fail("not readable")))
     on(loop, lambda: loop.watch(near, WRITE, writable))
     assert done.wait(WAIT)
 

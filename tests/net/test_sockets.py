@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import socket
 import ssl
 import stat
@@ -100,7 +101,7 @@ def test_a_socket_path_is_not_taken_twice(
     directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = iter([7, 7, 8])
-    monkeypatch.setattr(sockets.secrets, "randbits", lambda _: next(numbers))
+    monkeypatch.setattr(secrets, "randbits", lambda _: next(numbers))
     listen_unix(directory).close()
     assert socket_path(directory).endswith("plugin8")
 
@@ -157,7 +158,7 @@ def test_a_group_id_that_no_system_has_is_a_config_error(directory: str) -> None
 def test_a_socket_that_can_not_be_handed_over_is_a_config_error(
     directory: str,
 ) -> None:
-    with pytest.raises(ConfigError, match="can't give .*No such file"):
+    with pytest.raises(ConfigError, match=r"can't give .*No such file"):
         share(f"{directory}/nothing", str(os.getgid()))
 
 
@@ -206,9 +207,11 @@ def test_an_ipv4_address_is_written_as_go_writes_it() -> None:
 
 
 def test_the_peer_of_a_tcp_connection_is_unknown() -> None:
-    with listen_tcp(()) as listener:
-        with socket.create_connection(listener.getsockname(), WAIT) as sock:
-            assert peer_pid(sock) is None
+    with (
+        listen_tcp(()) as listener,
+        socket.create_connection(listener.getsockname(), WAIT) as sock,
+    ):
+        assert peer_pid(sock) is None
 
 
 # TLS contexts
@@ -226,7 +229,7 @@ def shake_hands(client: ssl.SSLContext, server: ssl.SSLContext) -> dict[str, obj
     thread = threading.Thread(target=answer)
     thread.start()
     with client.wrap_socket(near, server_hostname="localhost") as sock:
-        seen = {
+        seen: dict[str, object] = {
             "version": sock.version(),
             "protocol": sock.selected_alpn_protocol(),
             "certificate": sock.getpeercert(binary_form=True),
