@@ -335,8 +335,9 @@ class Launch:
         except grpc.RpcError as exc:
             if is_answer(exc):
                 return link
-            process.kill()
+            # Before our own kill, which would look like the plugin's end.
             error = self._no_answer(link, exc)
+            process.kill()
             link.abandon()
             raise error from exc
         except BaseException:
@@ -345,19 +346,21 @@ class Launch:
         return link
 
     def _no_answer(self, link: Link, exc: grpc.RpcError) -> LaunchError:
-        if isinstance(link.failure, ssl.SSLError):
-            return TLSRefused(
-                f"the TLS handshake with the plugin failed: {link.failure}"
-            )
         if exc.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             return StartTimeout(
                 "the plugin printed its handshake line and then answered no call "
                 f"within {self._config.start_timeout:g} seconds"
             )
+        if isinstance(link.failure, ssl.SSLError):
+            return TLSRefused(
+                f"the TLS handshake with the plugin failed: {link.failure}"
+            )
+        link.process.output.exited.wait(self._deadline.within(STATUS_TIMEOUT))
         status = link.process.runner.status
         reason = link.failure or exc.details()
         return ExitedEarly(
-            f"the plugin printed its handshake line but does not answer ({reason})",
+            "the plugin printed its handshake line but does not answer: "
+            f"{describe_status(status)} ({reason})",
             status,
         )
 
