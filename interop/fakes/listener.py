@@ -8,6 +8,8 @@ no certificate.
 
 `other` and `plain` have one in their line, but serve TLS with another one, or no TLS
 at all; `stranger` serves TLS with the right one and asks for clients of its own.
+
+`mute-mtls` and so on are the first ones with some certificate in their line.
 """
 
 import base64
@@ -18,6 +20,7 @@ import socket
 import ssl
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +70,10 @@ def over_tls(context: ssl.SSLContext) -> Serve:
     return serve
 
 
+def some_certificate() -> bytes:
+    return generate(datetime.datetime.now(datetime.UTC)).certificate
+
+
 def certificate_and_serve(kind: str) -> tuple[bytes, Serve]:
     now = datetime.datetime.now(datetime.UTC)
     named, other = generate(now), generate(now)
@@ -87,21 +94,22 @@ def say(network: str, address: str, certificate: bytes = b"") -> None:
 def main(kind: str, network: str = "unix") -> None:
     listener, address = listen(network)
     serves: dict[str, Serve] = {"mute": mute, "hangup": hang_up, "garbage": garbage}
-    if kind == "dead":
-        listener.close()
-        say(network, address)
-        mute(socket.socketpair()[0])
-    if kind in serves:
-        certificate, serve = b"", serves[kind]
+    base = kind.removesuffix("-mtls")
+    if base in serves or base == "dead":
+        certificate = b"" if base == kind else some_certificate()
     else:
-        certificate, serve = certificate_and_serve(kind)
+        certificate, serves[base] = certificate_and_serve(kind)
+    if base == "dead":
+        listener.close()
     say(network, address, certificate)
+    if base == "dead":
+        threading.Event().wait(LIFETIME)
     listener.settimeout(LIFETIME)
     while True:
         connection, _ = listener.accept()
         connection.settimeout(LIFETIME)
         with connection, contextlib.suppress(OSError):
-            serve(connection)
+            serves[base](connection)
 
 
 if __name__ == "__main__":
