@@ -22,6 +22,9 @@ from goplugin_py import hclog
 from goplugin_py.services.stdio import Capture
 from goplugin_py.stdout import real_stdout
 
+# The thread only logs and sets an event.
+JOIN_TIMEOUT = 1.0
+
 _log = logging.getLogger("goplugin.serve")
 
 
@@ -116,28 +119,56 @@ class Signals:
     SIGINT is ignored: a terminal sends it to the whole process group, and it is the
     host that decides. Unlike with `SIG_IGN`, children keep the default. SIGTERM
     stops the plugin as Shutdown does, so that no socket is left behind.
+
+    A thread acts on them. A handler of Python's runs between two instructions of the
+    main thread: it may find a lock held that it needs, or not run at all when the
+    thread is just about to block. The interpreter's wake-up descriptor knows neither.
     """
 
     def __init__(self, stop: Callable[[], None]) -> None:
         """Install the handlers; only the main thread may."""
         self._stop = stop
         self._is_terminated = False
+        self._arrivals, self._wakeup = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        self._previous_wakeup = signal.set_wakeup_fd(
+            self._wakeup, warn_on_full_buffer=False
+        )
         self._previous = {
-            signal.SIGINT: signal.signal(signal.SIGINT, self._interrupted),
-            signal.SIGTERM: signal.signal(signal.SIGTERM, self._terminated),
+            number: signal.signal(number, _leave_to_thread)
+            for number in (signal.SIGINT, signal.SIGTERM)
         }
+        self._thread = threading.Thread(
+            target=self._watch, name="goplugin-signals", daemon=True
+        )
+        self._thread.start()
+        os.register_at_fork(after_in_child=self._reset)
 
-    def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        _log.debug("SIGINT is the host's business, ignored")
-
-    def _terminated(self, number: int, frame: FrameType | None) -> None:
-        self._is_terminated = True
-        self._stop()
+    def _watch(self) -> None:
+        while number := ord(os.read(self._arrivals, 1)):
+            if number == signal.SIGINT:
+                _log.debug("SIGINT is the host's business, ignored")
+            elif number == signal.SIGTERM:
+                self._is_terminated = True
+                self._stop()
 
     def restore(self) -> None:
         """Put the previous handlers back; die of SIGTERM now if it came."""
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        self._reset()
+        os.write(self._wakeup, b"\0")
+        self._thread.join(JOIN_TIMEOUT)
+        os.close(self._wakeup)
+        os.close(self._arrivals)
         if self._is_terminated:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
+
+    def _reset(self) -> None:
+        # Also in a forked child, or its SIGTERM would come in here.
+        while self._previous:
+            signal.signal(*self._previous.popitem())
+            signal.set_wakeup_fd(self._previous_wakeup)
+
+
+def _leave_to_thread(number: int, frame: FrameType | None) -> None:
+    """Handle nothing: a signal without a handler would not be announced."""

@@ -120,7 +120,7 @@ class PluginServer:
         self._stopping.set()
 
     def ask_to_stop(self) -> None:
-        """Make `wait` return; safe in a signal handler."""
+        """Make `wait` return."""
         self._stopping.set()
 
     def wait(self, timeout: float | None = None) -> bool:
