@@ -5,7 +5,7 @@ It does what proto/echo.proto says, as the Go plugin does. Variables change it:
     ECHO_VERSIONS     these protocol versions, "2,3", instead of 1
     ECHO_NETWORK      tcp instead of unix
     ECHO_MAX_WORKERS  how many calls run at once
-    ECHO_LOG          structlog instead of logging
+    ECHO_LOG          structlog instead of logging; basicConfig: logging as text
     ECHO_PRINT        libc or child: who prints, instead of Python
     ECHO_SLEEP        stubborn: a sleep that no cancellation ends
     ECHO_UNARY        what Unary does besides; see `EFFECTS`
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import importlib
 import logging
 import os
 import signal
@@ -236,8 +237,32 @@ def _fail_unraisably() -> None:
     _BadEnd()
 
 
+def _chatter() -> None:
+    """Print without end, as a plugin with a progress bar may."""
+
+    def chatter() -> None:
+        while True:
+            sys.stdout.write("x" * 1000 + "\n")
+
+    threading.Thread(target=chatter, daemon=True).start()
+
+
 def _spawn() -> None:
     subprocess.Popen(["sleep", "60"])
+
+
+def _fork() -> None:
+    """Fork a child that waits, and require that SIGTERM ends it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, b"\0")
+        signal.pause()
+    os.read(reading, 1)
+    os.kill(child, signal.SIGTERM)
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status) != -signal.SIGTERM:
+        raise RuntimeError(f"the child ended with {status}")
 
 
 EFFECTS: Mapping[str, Callable[[], None]] = {
@@ -245,7 +270,9 @@ EFFECTS: Mapping[str, Callable[[], None]] = {
     "raise": _fail,
     "raise-in-thread": _fail_in_thread,
     "raise-in-del": _fail_unraisably,
+    "chatter": _chatter,
     "spawn": _spawn,
+    "fork": _fork,
     "SIGINT": lambda: os.kill(os.getpid(), signal.SIGINT),
     "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
 }
@@ -266,7 +293,9 @@ def make_config() -> ServeConfig:
 
 def main() -> None:
     if _VARIANT["LOG"] == "structlog":
-        hclog.configure(structlog=True)
+        importlib.import_module("structlog")  # that is all: `serve` configures it
+    if _VARIANT["LOG"] == "basicConfig":
+        logging.basicConfig(level="DEBUG", format="[%(levelname)s] %(message)s")
     serve(make_config())
 
 

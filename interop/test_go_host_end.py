@@ -45,6 +45,22 @@ def test_interrupt_is_left_to_the_host() -> None:
     report.assert_healthy()
 
 
+@pytest.mark.parametrize("mtls", [False, True], ids=["plain", "mtls"])
+def test_plugin_that_prints_without_end_still_ends(mtls: bool) -> None:
+    """Shutdown sends what was printed, but not for ever."""
+    flags = Link(mtls, "unix").flags
+    report = run("unary", flags=flags, env={"ECHO_UNARY": "chatter"})
+    assert not report.failures
+    assert not report.complaints
+    assert report["kill"].detail["seconds"] < 3
+
+
+def test_signal_to_a_forked_child_is_the_childs_own() -> None:
+    """As `multiprocessing` sends it; the plugin goes on."""
+    report = run("unary", "ping", env={"ECHO_UNARY": "fork"})
+    report.assert_healthy()
+
+
 def test_child_that_outlives_the_plugin_does_not_hold_the_host_up() -> None:
     """go-plugin: Kill waits for the end of both pipes, so no child may inherit them."""
     report = run("unary", env={"ECHO_UNARY": "spawn"})

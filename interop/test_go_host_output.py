@@ -34,6 +34,14 @@ def test_log_records_keep_level_name_and_pairs(library: str) -> None:
     )
 
 
+def test_handler_on_stderr_keeps_writing_to_the_log() -> None:
+    """`logging.basicConfig` before `serve`: go-plugin reads the level of the text."""
+    report = run("deadline", "print", env={"ECHO_LOG": "basicConfig"})
+    assert not report.failures  # so nothing got mixed into what is printed
+    assert report.find("[DEBUG] sleeping")["@level"] == "debug"
+    assert "[DEBUG] sleeping" in report.stray_lines
+
+
 def only_error(report: Report) -> dict[str, str]:
     """Return the only error that the plugin logged."""
     [found] = [entry for entry in report.log if entry["@level"] == "error"]

@@ -2,6 +2,7 @@
 
 import grp
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -167,6 +168,34 @@ def test_tcp_port_is_in_the_range_of_the_host(mtls: bool) -> None:
     assert 31000 <= int(port) <= 31200
 
 
+def test_two_plugins_never_share_a_tcp_port() -> None:
+    """SO_REUSEPORT, which grpcio sets by default, would let them."""
+    env = {
+        "ECHO_NETWORK": "tcp",
+        "PLUGIN_MIN_PORT": "31300",
+        "PLUGIN_MAX_PORT": "31400",
+    }
+    with by_hand.started(env) as one, by_hand.started(env) as other:
+        assert one.address != other.address
+
+
+def test_lack_of_free_tcp_ports_is_explained() -> None:
+    """go-plugin: serverListener_tcp; the host's log says which range it was."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        env = {
+            "ECHO_NETWORK": "tcp",
+            "PLUGIN_MIN_PORT": port,
+            "PLUGIN_MAX_PORT": port,
+        }
+        with by_hand.started(env) as plugin:
+            assert plugin.line == ""
+            status, _, stderr = plugin.finish()
+    assert status == 1
+    assert port in stderr
+    assert "Traceback" not in stderr
+
+
 @pytest.mark.parametrize(
     ("first", "last"), [("many", "25000"), ("25000", "10000"), ("1", "65536")]
 )
@@ -211,8 +240,8 @@ def test_sockets_go_where_the_host_wants_them(link: Link, short_tmp: Path) -> No
 def test_plugin_does_not_remove_the_directory_of_the_host(short_tmp: Path) -> None:
     """It belongs to the host; only the socket in it is the plugin's."""
     with by_hand.started({"PLUGIN_UNIX_SOCKET_DIR": str(short_tmp)}) as plugin:
-        [socket] = short_tmp.iterdir()
-        assert str(socket) == plugin.address.text
+        [path] = short_tmp.iterdir()
+        assert str(path) == plugin.address.text
         plugin.process.terminate()
         plugin.finish()
     assert list(short_tmp.iterdir()) == []
