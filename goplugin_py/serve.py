@@ -27,7 +27,7 @@ from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
 from goplugin_py._pb.stdio_pb2_grpc import add_GRPCStdioServicer_to_server
 from goplugin_py.config import HandshakeConfig, ServeConfig
-from goplugin_py.errors import ConfigError
+from goplugin_py.errors import ConfigError, PluginError
 from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
@@ -166,13 +166,14 @@ def serve(config: ServeConfig) -> None:
     with captured() as capture:
         server = PluginServer(config, stdio=capture)
         try:
-            handshake = server.start()
-        except ConfigError as exc:
+            line = server.start().format()
+        except PluginError as exc:
             _log.error("can't serve: %s", exc)
+            server.stop()
             sys.exit(1)
         signals = Signals(server.ask_to_stop)
         try:
-            os.write(capture.stdout, handshake.format().encode() + b"\n")
+            os.write(capture.stdout, line.encode() + b"\n")
             server.wait()
         finally:
             server.stop()

@@ -50,7 +50,7 @@ def environ(env: Mapping[str, str] | None = None) -> dict[str, str]:
 def started(
     env: Mapping[str, str] | None = None, command: Sequence[str] = COMMAND
 ) -> Iterator[Started]:
-    """Start a plugin and read its line; it is killed at the end."""
+    """Start a plugin and read its line; at the end it must end by SIGTERM."""
     with subprocess.Popen(
         command,
         cwd=ROOT,
@@ -62,6 +62,8 @@ def started(
     ) as process:
         try:
             yield Started(process, _first_line(process))
+            process.terminate()
+            process.wait(EXIT_TIMEOUT)
         finally:
             process.kill()
 

@@ -103,6 +103,4 @@ def test_plugin_has_its_socket_in_a_private_directory(
             path = Path(plugin.address.text)
             assert path.is_socket()
             assert path.parent.parent == nothing_left
-        plugin.process.terminate()
-        plugin.finish()
     assert os.listdir(nothing_left) == []

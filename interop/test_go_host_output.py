@@ -1,5 +1,7 @@
 """What a Python plugin prints and logs, as a real go-plugin host receives it."""
 
+from pathlib import Path
+
 import pytest
 
 from interop.go_host import LINKS, Link, Report, run
@@ -66,9 +68,9 @@ def test_uncaught_exceptions_reach_the_log(effect: str, message: str) -> None:
     assert "in _fail\n" in error["stacktrace"]
 
 
-def test_traceback_of_a_fatal_signal_reaches_the_log() -> None:
+def test_traceback_of_a_fatal_signal_reaches_the_log(short_tmp: Path) -> None:
     """faulthandler writes to the original stderr, which the host reads as text."""
-    report = run("crash-panic")
+    report = run("crash-panic", env={"TMPDIR": str(short_tmp)})
     assert report["crash-panic"].ok, report.failures
     assert "Fatal Python error: Aborted" in report.messages
     assert any("in Crash" in message for message in report.messages)
@@ -82,9 +84,11 @@ def test_traceback_of_a_fatal_signal_reaches_the_log() -> None:
         ("crash-panic", "signal: aborted"),
     ],
 )
-def test_go_host_notices_how_a_plugin_died(scenario: str, exit_text: str) -> None:
+def test_go_host_notices_how_a_plugin_died(
+    scenario: str, exit_text: str, short_tmp: Path
+) -> None:
     """The call fails as Unavailable, and go-plugin logs the exit."""
-    report = run(scenario)
+    report = run(scenario, env={"TMPDIR": str(short_tmp)})
     assert report[scenario].ok, report.failures
     assert report[scenario].detail["exit"].startswith(exit_text)
 

@@ -76,9 +76,11 @@ def test_host_and_plugin_settle_on_the_highest_common_version(
     assert report["kill"].detail["negotiated_version"] == negotiated
 
 
-def test_without_a_common_version_the_host_can_explain_it() -> None:
+def test_without_a_common_version_the_host_can_explain_it(short_tmp: Path) -> None:
     """go-plugin: protocolVersion serves the lowest, and Client.Start has the words."""
-    report = run(flags=["-versions=4,5"], env={"ECHO_VERSIONS": "2,3"})
+    # The host kills at once, and what is killed leaves its socket behind.
+    env = {"ECHO_VERSIONS": "2,3", "TMPDIR": str(short_tmp)}
+    report = run(flags=["-versions=4,5"], env=env)
     assert "incompatible API version with plugin" in report["start"].error
     assert "Plugin version: 2" in report["start"].error
 
@@ -144,9 +146,9 @@ def test_line_answers_hosts_that_ask_for_multiplexing() -> None:
         assert plugin.fields[6] in ("true", "false")
 
 
-def test_go_host_is_told_that_there_is_no_multiplexing() -> None:
+def test_go_host_is_told_that_there_is_no_multiplexing(short_tmp: Path) -> None:
     """go-plugin: ErrGRPCBrokerMuxNotSupported, when the seventh field is `false`."""
-    report = run(flags=["-mux"])
+    report = run(flags=["-mux"], env={"TMPDIR": str(short_tmp)})
     assert "does not support the feature" in report["start"].error
 
 
@@ -242,8 +244,6 @@ def test_plugin_does_not_remove_the_directory_of_the_host(short_tmp: Path) -> No
     with by_hand.started({"PLUGIN_UNIX_SOCKET_DIR": str(short_tmp)}) as plugin:
         [path] = short_tmp.iterdir()
         assert str(path) == plugin.address.text
-        plugin.process.terminate()
-        plugin.finish()
     assert list(short_tmp.iterdir()) == []
 
 
@@ -283,18 +283,38 @@ def test_socket_belongs_to_the_group_of_the_host(
         assert path.stat().st_gid == group
         # Where the group can get to it.
         assert path.parent == nothing_left
-        plugin.process.terminate()
-        plugin.finish()
 
 
-def test_unknown_group_is_explained() -> None:
-    """go-plugin: a plugin that can't set the group prints no line."""
-    with by_hand.started({"PLUGIN_UNIX_SOCKET_GROUP": "no-such-group"}) as plugin:
+@pytest.mark.parametrize("mtls", [False, True], ids=["plain", "mtls"])
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("GROUP", "no-such-group", "there is no group"),
+        ("DIR", "/no/such/directory", "there is no socket directory"),
+        ("DIR", "d" * 150, "longer than"),
+        ("DIR", "with|bar", "without | and newline"),
+    ],
+)
+def test_socket_that_cannot_be_made_is_explained(
+    mtls: bool, variable: str, value: str, reason: str, nothing_left: Path
+) -> None:
+    """go-plugin: prints no line either; the host's log says what is wrong."""
+    directory = nothing_left / value
+    if variable == "DIR" and not os.path.isabs(value):
+        directory.mkdir()
+        value = str(directory)
+    env = {f"PLUGIN_UNIX_SOCKET_{variable}": value}
+    if mtls:
+        env["PLUGIN_CLIENT_CERT"] = generate(datetime.now(UTC)).certificate_pem
+    with by_hand.started(env) as plugin:
         assert plugin.line == ""
         status, _, stderr = plugin.finish()
     assert status == 1
-    assert "no-such-group" in stderr
+    assert value in stderr
+    assert reason in stderr
     assert "Traceback" not in stderr
+    if directory.exists():
+        directory.rmdir()
 
 
 @links

@@ -159,15 +159,21 @@ class Transport:
         A private directory, unless the peer chose one, or a group must get in: that
         needs a directory that others can enter, and go-plugin takes this one.
         """
-        if self._listening.directory:
-            return self._listening.directory
+        if directory := self._listening.directory:
+            if not os.path.isdir(directory):  # of which grpcio would say nothing
+                raise ConfigError(f"there is no socket directory {directory}")
+            return directory
         return tempfile.gettempdir() if self._listening.group else self._directory()
 
     def _listen(self) -> socket.socket:
         place = self._listening
         if place.network == "tcp":
             return listen_tcp(place.ports)
-        return listen_unix(self._outer_directory(), place.group)
+        directory = self._outer_directory()
+        try:
+            return listen_unix(directory, place.group)
+        except OSError as exc:
+            raise ConfigError(f"can't listen in {directory}: {exc}") from exc
 
     def _bind_plain(self, server: grpc.Server) -> Address:
         place = self._listening
@@ -176,7 +182,11 @@ class Transport:
         address = Address.unix(socket_path(self._outer_directory()))
         _add_port(server, address)
         if place.group:
-            share(address.text, place.group)
+            try:
+                share(address.text, place.group)
+            except ConfigError:
+                _remove(address)
+                raise
         return address
 
 
