@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import grpc
 
 from goplugin_py.errors import BrokerError, ConfigError
+from goplugin_py.net.dial import dial_to
 from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import (
@@ -112,7 +113,13 @@ class Transport:
         def codec() -> TLSCodec:
             return TLSCodec(context, server_side=False, server_hostname=HOST_NAME)
 
-        relay = Relay(shared_loop(), listener, address, codec, wire_is_dialled=True)
+        relay = Relay(
+            shared_loop(),
+            listener,
+            dial_to(shared_loop(), address),
+            codec,
+            wire_is_dialled=True,
+        )
         relay.start()
         return Connection(inner.target, relay)
 
@@ -133,7 +140,13 @@ class Transport:
             return TLSCodec(context, server_side=True)
 
         address = address_of(listener)
-        relay = Relay(shared_loop(), listener, inner, codec, wire_is_dialled=False)
+        relay = Relay(
+            shared_loop(),
+            listener,
+            dial_to(shared_loop(), inner),
+            codec,
+            wire_is_dialled=False,
+        )
         relay.start()
         return Binding(address, relay)
 

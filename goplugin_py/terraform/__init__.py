@@ -10,7 +10,7 @@ import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from goplugin_py.config import HandshakeConfig
+from goplugin_py import HandshakeConfig
 
 if TYPE_CHECKING:
     from goplugin_py.terraform import tfplugin5, tfplugin6

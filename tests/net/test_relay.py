@@ -17,9 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from goplugin_py.net import relay as relay_module
+from goplugin_py.net import dial as dial_module
+from goplugin_py.net import link as link_module
+from goplugin_py.net.dial import dial_to
+from goplugin_py.net.link import BUFFER_SIZE
 from goplugin_py.net.loop import Loop
-from goplugin_py.net.relay import BUFFER_SIZE, Relay
+from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import (
     address_of,
     client_context,
@@ -118,9 +121,8 @@ class Relays:
         *,
         wire_is_dialled: bool,
     ) -> Relay:
-        relay = Relay(
-            self.loop, listener, target, codec, wire_is_dialled=wire_is_dialled
-        )
+        dial = dial_to(self.loop, target)
+        relay = Relay(self.loop, listener, dial, codec, wire_is_dialled=wire_is_dialled)
         relay.start()
         self.made.append(relay)
         return relay
@@ -352,7 +354,7 @@ def test_a_half_open_link_ends_after_a_while(
     tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """gRPC never uses one."""
-    monkeypatch.setattr(relay_module, "LINGER_TIMEOUT", NO_TIME)
+    monkeypatch.setattr(link_module, "LINGER_TIMEOUT", NO_TIME)
     near, far = tunnel.connect()
     exchange(near, far)
     near.shutdown(socket.SHUT_WR)
@@ -406,7 +408,7 @@ def test_a_user_that_hangs_up_ends_the_link_though_much_is_on_its_way(
 def test_a_stalled_client_holds_up_no_one_and_is_hung_up_on(
     tunnel: Tunnel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "HANDSHAKE_TIMEOUT", 1.0)
+    monkeypatch.setattr(link_module, "HANDSHAKE_TIMEOUT", 1.0)
     family = socket.AF_UNIX if tunnel.address.network == "unix" else socket.AF_INET
     with socket.socket(family) as stalled:
         stalled.settimeout(WAIT)
@@ -425,7 +427,7 @@ def test_a_stalled_client_holds_up_no_one_and_is_hung_up_on(
 def test_a_stalled_server_ends_the_connection_in_time(
     relays: Relays, target: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(relay_module, "HANDSHAKE_TIMEOUT", NO_TIME)
+    monkeypatch.setattr(link_module, "HANDSHAKE_TIMEOUT", NO_TIME)
     relay, path = relays.host(address_of(target))
     with connect(path) as near:
         wire, _ = target.accept()
@@ -622,7 +624,7 @@ def test_a_full_backlog_is_tried_again(
     listener, _ = full
     _, path = relays.host(address_of(listener))
     with connect(path) as near:
-        until(lambda: relays.made[0]._diallers)
+        until(lambda: relays.made[0]._pending)
         listener.accept()[0].close()
         wire, _ = listener.accept()
         with plugin_context().wrap_socket(wire, server_side=True) as peer:
@@ -635,7 +637,7 @@ def test_a_target_that_never_accepts_is_given_up(
     full: tuple[socket.socket, socket.socket],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(relay_module, "HANDSHAKE_TIMEOUT", NO_TIME)
+    monkeypatch.setattr(dial_module, "CONNECT_TIMEOUT", NO_TIME)
     relay, path = relays.host(address_of(full[0]))
     with connect(path) as near:
         assert has_ended(near)
@@ -648,7 +650,7 @@ def test_closing_a_relay_ends_the_dialling_too(
 ) -> None:
     relay, path = relays.host(address_of(full[0]))
     with connect(path) as near:
-        until(lambda: relay._diallers)
+        until(lambda: relay._pending)
         relay.close()
         assert has_ended(near)
     assert isinstance(relay.failure, ConnectionAbortedError)
@@ -786,7 +788,7 @@ with socket_directory() as directory:
         near.close()  # what a test holds is its own business
         far.close()
         for relay in relays.made:
-            assert relay._listener.fileno() == -1
+            assert relay._listener and relay._listener.fileno() == -1
         relays.close()  # harmless
         again = Tunnel(Relays(loop, directory))
         exchange(*again.connect())
