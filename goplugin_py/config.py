@@ -130,7 +130,7 @@ class ClientConfig:
     its plain stderr lines; None means the stdlib logger `goplugin`."""
 
     channel_options: ChannelOptions = ()
-    """gRPC channel options, after ours: unlimited messages and single-threaded
+    """gRPC channel options. They win over ours: unlimited messages, single-threaded
     unary-stream calls."""
 
     def __post_init__(self) -> None:
@@ -182,7 +182,7 @@ class ServeConfig:
     shutdown never wait for these."""
 
     server_options: ChannelOptions = ()
-    """gRPC server options, after ours: unlimited messages."""
+    """gRPC server options. They win over ours: unlimited messages."""
 
     interceptors: Sequence[grpc.ServerInterceptor] = ()
     """gRPC interceptors for the plugin's own services."""

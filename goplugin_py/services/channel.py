@@ -29,9 +29,16 @@ SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
 )
 
 
+def merged(
+    ours: Sequence[tuple[str, Any]], users: Sequence[tuple[str, Any]]
+) -> list[tuple[str, Any]]:
+    """Return both, with the user's word on what both name: gRPC takes the first."""
+    return list({**dict(ours), **dict(users)}.items())
+
+
 def open_channel(target: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
     """Return a channel to a target of ours; it connects on the first call."""
-    return grpc.insecure_channel(target, options=[*CHANNEL_OPTIONS, *options])
+    return grpc.insecure_channel(target, options=merged(CHANNEL_OPTIONS, options))
 
 
 def is_answer(error: grpc.RpcError) -> bool:

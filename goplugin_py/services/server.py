@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from goplugin_py.services.channel import SERVER_OPTIONS
+from goplugin_py.services.channel import SERVER_OPTIONS, merged
 from goplugin_py.services.control import LazyServices
 from goplugin_py.services.workers import Workers
 
@@ -44,7 +44,7 @@ class Server(grpc.Server):
         self._services: list[str] = []
         self._server = grpc.server(
             self._users,
-            options=[*SERVER_OPTIONS, *options],
+            options=merged(SERVER_OPTIONS, options),
             interceptors=[_UsersOnly(each, self._own) for each in interceptors],
         )
 
