@@ -134,23 +134,27 @@ class StdioServicer(GRPCStdioServicer):
                 os.write(self._wakers[ear], b"\0")
 
     def _chunks(self, ear: int, context: grpc.ServicerContext) -> Iterator[StdioData]:
+        readers = dict(self._readers)
         with selectors.DefaultSelector() as selector:
             selector.register(ear, selectors.EVENT_READ)
-            for fd in self._readers:
+            for fd in readers:
                 selector.register(fd, selectors.EVENT_READ)
             while context.is_active():
                 if not self._is_draining:
                     selector.select()
-                chunks = [chunk for fd in self._readers for chunk in self._read(fd)]
-                yield from chunks
+                chunks = [
+                    (fd, data) for fd in readers if (data := _read(fd)) is not None
+                ]
+                for fd, data in chunks:
+                    if data:
+                        yield StdioData(channel=readers[fd], data=data)
+                    else:
+                        # The program has put something else there, and the end
+                        # would be ready to be read for ever.
+                        selector.unregister(fd)
+                        del readers[fd]
                 if self._is_draining and not chunks:
                     return
-
-    def _read(self, fd: int) -> Iterator[StdioData]:
-        with contextlib.suppress(BlockingIOError):
-            data = os.read(fd, CHUNK_SIZE)
-            if data:
-                yield StdioData(channel=self._readers[fd], data=data)
 
     def drain(self) -> None:
         """Send what has been printed to the hosts that listen, and end the streams."""
@@ -161,6 +165,14 @@ class StdioServicer(GRPCStdioServicer):
         for ear, done in listeners.items():
             self._wake(ear)
             done.wait(DRAIN_TIMEOUT)
+
+
+def _read(fd: int) -> bytes | None:
+    """Return what a pipe holds: None if it is empty, no bytes if it has ended."""
+    try:
+        return os.read(fd, CHUNK_SIZE)
+    except BlockingIOError:
+        return None
 
 
 def copy_stdio(
