@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         VersionMismatch,
     )
     from goplugin_py.plugin import Plugin
-    from goplugin_py.serve import PluginServer, serve
+    from goplugin_py.serving import PluginServer, serve
     from goplugin_py.services.broker import Broker, BrokeredServer
     from goplugin_py.stdout import guard_stdout
     from goplugin_py.wire.address import Address
@@ -104,12 +104,12 @@ _HOMES = {
     "Handshake": "wire.handshake",
     "HandshakeConfig": "config",
     "Plugin": "plugin",
-    "PluginServer": "serve",
+    "PluginServer": "serving",
     "ServeConfig": "config",
     "UnixSocketConfig": "config",
     "guard_stdout": "stdout",
     "probe": "client",
-    "serve": "serve",
+    "serve": "serving",
 }
 
 
@@ -118,8 +118,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
     value: object = getattr(home, name)
-    # Replaces the sub-module of the same name, which its import has put here.
-    globals()[name] = value
+    globals()[name] = value  # this function is not asked again
     return value
 
 

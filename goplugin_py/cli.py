@@ -38,7 +38,7 @@ def _run(target: str) -> int:
     sys.path.insert(0, os.getcwd())
 
     from goplugin_py.config import ServeConfig
-    from goplugin_py.serve import serve
+    from goplugin_py.serving import serve
 
     config = getattr(importlib.import_module(module), name)
     if not isinstance(config, ServeConfig):

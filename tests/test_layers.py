@@ -28,7 +28,7 @@ LAYERS = (
     ("launch",),
     ("client",),
     ("hosted",),
-    ("serve",),
+    ("serving",),
     ("aio", "testing", "supervisor", "registry"),
     ("__init__",),
     ("terraform", "vault"),
