@@ -35,7 +35,7 @@ GO_INSTALL_DIR = "/usr/local/go/bin"
 # Reproducible and without debug information, which is a third of the size.
 BUILD_OPTIONS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w")
 # The first cold build compiles the standard library: 80 s on two busy cores with the
-# module downloads.
+# module downloads. TFLint takes 140 s.
 BUILD_TIMEOUT = 900.0
 # A wheel of 70 MB.
 PIP_TIMEOUT = 300.0
@@ -81,11 +81,13 @@ FIXTURES = {
         Fixture("greeter-plugin", "examples", _EXAMPLES + "basic/plugin"),
         Fixture("kv-host-mtls", "kv-host-mtls"),
         Fixture("vectors", "vectors"),
+        Fixture("yamux-peer", "yamux-peer"),
         Fixture(
             "terraform-provider-time",
             "terraform-provider-time",
             "github.com/hashicorp/terraform-provider-time",
         ),
+        Fixture("tflint", "tflint", "github.com/terraform-linters/tflint"),
         Fixture(
             "protoc-gen-go",
             "echo",
