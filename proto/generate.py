@@ -1,4 +1,4 @@
-"""Generate the messages and stubs of goplugin_py/_pb, examples/kv and interop.
+"""Generate the messages and stubs of goplugin_py/_pb, the examples and interop.
 
     python proto/generate.py            write what differs
     python proto/generate.py --check    write nothing; exit 1 if anything differs
@@ -72,6 +72,12 @@ RUNS = (
         includes=(str(PROTO),),
         output=(*CODE, "--pyi_out="),
         target="examples/kv",
+    ),
+    Run(
+        protos=("tflint.proto",),
+        includes=(str(PROTO),),
+        output=CODE + TYPES,
+        target="examples/tflint",
     ),
     Run(
         protos=("interop/echo.proto",),
