@@ -139,11 +139,13 @@ class _Pools:
 
 def _pools() -> Iterator[Any]:
     from google.protobuf import descriptor_pool
+    from grpc_health.v1 import health_pb2
 
     from goplugin_py._pb import broker_pb2, controller_pb2, stdio_pb2
     from goplugin_py._pb._private import POOL
 
-    del broker_pb2, controller_pb2, stdio_pb2  # importing them fills the pool
+    # Importing them fills the pools.
+    del broker_pb2, controller_pb2, health_pb2, stdio_pb2
     yield POOL
     yield descriptor_pool.Default()
 
