@@ -76,6 +76,7 @@ class PluginProcess:
         self.first_line = FirstLine()
         try:
             self.runner.start()
+            self.output = self._read_output()
         except OSError as exc:
             raise LaunchError(
                 f"can't run {config.command[0]!r}: {exc.strerror or exc}"
@@ -84,13 +85,20 @@ class PluginProcess:
                 stderr_tail=(),
                 notes=self.runner.diagnose(exc),
             ) from exc
-        self.output = OutputReader(
-            self.runner,
-            on_stdout=self._take_stdout,
-            on_stderr=self.log.feed,
-            on_exit=self._report_exit,
-        )
-        self.output.start()
+
+    def _read_output(self) -> OutputReader:
+        try:
+            reader = OutputReader(
+                self.runner,
+                on_stdout=self._take_stdout,
+                on_stderr=self.log.feed,
+                on_exit=self._report_exit,
+            )
+            reader.start()
+        except BaseException:
+            self.runner.discard()
+            raise
+        return reader
 
     @property
     def has_exited(self) -> bool:
@@ -155,16 +163,21 @@ class Link:
         self._connection = transport.connect(_literal(handshake.address))
         options = tuple(config.channel_options)
         self.target = self._connection.target
-        self.channel = open_channel(self.target, options)
-        self.broker = LinkBroker(transport, options)
-        self._broker_stream = BrokerStream(self.broker, self.channel, name)
-        self._stdio = threading.Thread(
-            target=copy_stdio,
-            args=(self.channel, config.sync_stdout, config.sync_stderr),
-            name=f"goplugin-stdio-{name}",
-            daemon=True,
-        )
-        self._stdio.start()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._connection.close)
+            self.channel = open_channel(self.target, options)
+            undo.callback(self.channel.close)
+            self.broker = LinkBroker(transport, options)
+            undo.callback(self.broker.close)
+            self._broker_stream = BrokerStream(self.broker, self.channel, name)
+            self._stdio = threading.Thread(
+                target=copy_stdio,
+                args=(self.channel, config.sync_stdout, config.sync_stderr),
+                name=f"goplugin-stdio-{name}",
+                daemon=True,
+            )
+            self._stdio.start()
+            undo.pop_all()
 
     @property
     def failure(self) -> Exception | None:
@@ -274,6 +287,10 @@ class Launch:
             process.kill()
             if self._is_aborted:
                 raise ClientClosed("the client was killed while it started") from exc
+            if isinstance(exc, OSError) and not isinstance(exc, LaunchError):
+                error = LaunchError(f"can't connect to the plugin: {exc}")
+                process.explain(error)
+                raise error from exc
             if isinstance(exc, LaunchError):
                 process.explain(exc)
             raise

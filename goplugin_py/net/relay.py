@@ -73,7 +73,12 @@ class Relay:
         """Begin to accept."""
         if self._listener is not None:
             self._listener.setblocking(False)
-            self._loop.call_soon(self._listen)
+            try:
+                self._loop.call_soon(self._listen)
+            except BaseException:
+                self._is_closed = True
+                self._listener.close()
+                raise
 
     def _listen(self) -> None:
         if not self._is_closed and self._listener is not None:

@@ -120,6 +120,12 @@ class LocalRunner:
         """End the process by force."""
         self.signal(signal.SIGKILL)
 
+    def discard(self) -> None:
+        """End a process whose output nobody reads."""
+        self.kill()
+        self.reap()
+        self.close()
+
     def close(self) -> None:
         """Close the pipes."""
         for pipe in (self._started.stdout, self._started.stderr):

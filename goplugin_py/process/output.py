@@ -135,10 +135,21 @@ class OutputReader:
         self._thread = threading.Thread(
             target=self._run, name=f"goplugin-output-{runner.name}", daemon=True
         )
+        try:
+            # Here, where a lack of descriptors can be reported.
+            self._selector = selectors.DefaultSelector()
+        except BaseException:
+            os.close(self._notice)
+            raise
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._selector.close()
+            os.close(self._notice)
+            raise
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the end; return False after `timeout` seconds."""
@@ -157,7 +168,7 @@ class OutputReader:
         self.exited.set()
 
     def _read_until_exit(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        with self._selector as selector:
             selector.register(self._notice, selectors.EVENT_READ)
             for fd in self._consumers:
                 os.set_blocking(fd, False)
