@@ -82,10 +82,11 @@ class Loop:
     def call_soon(self, call: _Call) -> None:
         """Make a call on the loop's thread; safe from any thread."""
         with self._lock:
-            self._calls.append(call)
-            if self._thread is None:
+            is_running = self.is_running
+            if not is_running:
                 self._start()
-            elif not self.is_current:
+            self._calls.append(call)
+            if is_running and not self.is_current:
                 self._wake()
 
     def run(self, call: _Call, timeout: float) -> None:
@@ -136,13 +137,24 @@ class Loop:
             self._selector.unregister(sock)
 
     def _start(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._ear, self._waker = socket.socketpair()
-        self._ear.setblocking(False)
-        self._waker.setblocking(False)
-        self._selector.register(self._ear, READ, self._hear)
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
+        try:
+            self._selector = selectors.DefaultSelector()
+            self._ear, self._waker = socket.socketpair()
+            self._ear.setblocking(False)
+            self._waker.setblocking(False)
+            self._selector.register(self._ear, READ, self._hear)
+            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            thread.start()
+        except BaseException:
+            self._release()
+            raise
+        self._thread = thread
+
+    def _release(self) -> None:
+        for resource in (self._selector, self._waker, self._ear):
+            if resource is not None:
+                resource.close()
+        self._thread = self._selector = self._waker = self._ear = None
 
     def _hear(self, _events: int) -> None:
         assert self._ear is not None
@@ -176,10 +188,7 @@ class Loop:
         with self._lock:
             if self._calls or self._timers or self._watched:
                 return False
-            for resource in (self._selector, self._waker, self._ear):
-                assert resource is not None
-                resource.close()
-            self._thread = self._selector = self._waker = self._ear = None
+            self._release()
             return True
 
     def _patience(self) -> float | None:
