@@ -212,6 +212,20 @@ def test_call_to_a_crashed_plugin_is_unavailable(auto_mtls: bool) -> None:
     assert code_of(caught.value) is grpc.StatusCode.UNAVAILABLE
 
 
+def test_ping_of_a_stopped_plugin_fails_without_a_status() -> None:
+    """`Client.ping`: bounded by its timeout; the plugin may come back."""
+    with Client(echo_config()) as client:
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGSTOP)
+        started = time.monotonic()
+        with pytest.raises(ConnectionLost, match="it is still running") as caught:
+            client.ping(timeout=0.3)
+        assert time.monotonic() - started < 1
+        assert caught.value.status is None
+        os.kill(client.pid, signal.SIGCONT)
+        client.ping()
+
+
 def test_wait_returns_none_while_the_plugin_runs() -> None:
     """`Client.wait`: None if it still runs after `timeout` seconds."""
     with Client(echo_config()) as client:
