@@ -59,7 +59,7 @@ class Capture:
 
     @staticmethod
     def _unbuffer(stream: TextIO | None) -> None:
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             stream.reconfigure(line_buffering=True)
 
     def release(self) -> None:
