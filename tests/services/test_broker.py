@@ -1,0 +1,316 @@
+"""The broker: further connections of a link, in either direction."""
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import pytest
+
+from goplugin_py._pb.broker_pb2 import ConnInfo
+from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
+from goplugin_py.deadline import Deadline
+from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.net.sockets import client_context, server_context
+from goplugin_py.services import broker as broker_module
+from goplugin_py.services.broker import (
+    MAX_SERVICE_ID,
+    BrokerServicer,
+    BrokerStream,
+    LinkBroker,
+)
+from goplugin_py.services.server import Server
+from goplugin_py.services.transport import Transport
+from tests.echo import add_echo, call, serving
+from tests.peers import WAIT, identity_of, until
+
+SHORT = 0.05
+
+
+def transport_of(own: str, peer: str, tls: bool) -> Transport:
+    if not tls:
+        return Transport()
+    identity, certificate = identity_of(own), identity_of(peer).certificate
+    return Transport(
+        client_context=client_context(identity, certificate),
+        server_context=server_context(identity, certificate),
+    )
+
+
+class Pair:
+    """A host's and a plugin's broker, joined by a stream."""
+
+    def __init__(self, host: LinkBroker, plugin: LinkBroker) -> None:
+        self.host = host
+        self.plugin = plugin
+
+    def sides(self, who: str) -> tuple[LinkBroker, LinkBroker]:
+        """Return this side, and the other one."""
+        return (self.host, self.plugin) if who == "host" else (self.plugin, self.host)
+
+
+@contextlib.contextmanager
+def joined(tls: bool) -> Iterator[Pair]:
+    transports = [
+        transport_of("host", "plugin", tls),
+        transport_of("plugin", "host", tls),
+    ]
+    host, plugin = (LinkBroker(transport) for transport in transports)
+    server = Server(max_workers=1)
+    server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(plugin))
+    with serving(server) as channel:
+        stream = BrokerStream(host, channel, "test")
+        try:
+            yield Pair(host, plugin)
+        finally:
+            for broker in (host, plugin):
+                broker.close()
+                broker.close()
+            stream.close(WAIT)
+    for transport in transports:
+        transport.close()
+
+
+@pytest.fixture(params=[True, False], ids=["tls", "plain"])
+def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
+    with joined(request.param) as pair:
+        yield pair
+
+
+@pytest.fixture
+def lone() -> Iterator[LinkBroker]:
+    """A broker whose other side is played by the test."""
+    broker = LinkBroker(Transport())
+    yield broker
+    broker.close()
+
+
+both_sides = pytest.mark.parametrize("who", ["host", "plugin"])
+
+
+def offer(
+    service_id: int, address: str = "/nonexistent", network: str = "unix"
+) -> ConnInfo:
+    return ConnInfo(service_id=service_id, network=network, address=address)
+
+
+# Connections
+
+
+@both_sides
+def test_what_one_side_serves_the_other_can_dial(pair: Pair, who: str) -> None:
+    """go-plugin: GRPCBroker.AcceptAndServe, GRPCBroker.Dial."""
+    near, far = pair.sides(who)
+    service_id = near.next_id()
+    with near.accept_and_serve(service_id, add_echo) as served:
+        assert served.service_id == service_id
+        with far.dial(service_id) as channel:
+            assert call(channel, b"hello") == b"hello"
+
+
+@both_sides
+def test_a_dial_waits_for_the_other_side(pair: Pair, who: str) -> None:
+    near, far = pair.sides(who)
+    with ThreadPoolExecutor(1) as pool:
+        dialled = pool.submit(far.dial, 7)
+        until(lambda: far._changed._waiters)  # type: ignore[attr-defined]
+        with near.accept_and_serve(7, add_echo), dialled.result(WAIT) as channel:
+            assert call(channel) == b"ping"
+
+
+def test_many_connections_are_open_at_once_in_both_directions(pair: Pair) -> None:
+    with contextlib.ExitStack() as stack:
+        channels = []
+        for near, far in (pair.sides("host"), pair.sides("plugin")):
+            for _ in range(5):
+                service_id = near.next_id()
+                stack.enter_context(near.accept_and_serve(service_id, add_echo))
+                channels.append(stack.enter_context(far.dial(service_id)))
+        with ThreadPoolExecutor(10) as pool:
+            answers = pool.map(call, channels, [b"%d" % n for n in range(10)])
+            assert list(answers) == [b"%d" % n for n in range(10)]
+
+
+def test_an_offer_is_taken_by_one_dial(pair: Pair) -> None:
+    """go-plugin: an id has one slot, which a dial empties."""
+    with (
+        pair.host.accept_and_serve(3, add_echo),
+        pair.plugin.dial(3),
+        pytest.raises(BrokerTimeout),
+    ):
+        pair.plugin.dial(3, timeout=SHORT)
+
+
+def test_stopping_a_brokered_server_ends_its_calls_and_is_idempotent(
+    pair: Pair,
+) -> None:
+    served = pair.host.accept_and_serve(1, add_echo)
+    with pair.plugin.dial(1) as channel:
+        assert call(channel) == b"ping"
+        served.stop()
+        served.stop()
+        with pytest.raises(grpc.RpcError):
+            call(channel)
+
+
+def test_a_brokered_channel_is_a_channel_of_every_kind(pair: Pair) -> None:
+    def register(server: grpc.Server) -> None:
+        handlers: dict[str, Any] = {
+            "A": grpc.unary_unary_rpc_method_handler(lambda data, _: data),
+            "B": grpc.unary_stream_rpc_method_handler(lambda data, _: iter([data])),
+            "C": grpc.stream_unary_rpc_method_handler(lambda all_, _: b"".join(all_)),
+            "D": grpc.stream_stream_rpc_method_handler(lambda all_, _: all_),
+        }
+        generic = grpc.method_handlers_generic_handler("x.Y", handlers)
+        server.add_generic_rpc_handlers((generic,))
+
+    states: list[grpc.ChannelConnectivity] = []
+    with pair.host.accept_and_serve(1, register), pair.plugin.dial(1) as any_channel:
+        channel: Any = any_channel
+        channel.subscribe(states.append, try_to_connect=True)
+        assert channel.unary_unary("/x.Y/A")(b"1", timeout=WAIT) == b"1"
+        assert list(channel.unary_stream("/x.Y/B")(b"2", timeout=WAIT)) == [b"2"]
+        assert channel.stream_unary("/x.Y/C")(iter([b"3", b"4"]), timeout=WAIT) == b"34"
+        several = channel.stream_stream("/x.Y/D")(iter([b"5", b"6"]), timeout=WAIT)
+        assert list(several) == [b"5", b"6"]
+        until(lambda: grpc.ChannelConnectivity.READY in states)
+        channel.unsubscribe(states.append)
+        channel.close()
+        channel.close()
+        with pytest.raises(ValueError, match="closed"):
+            call(channel)
+
+
+# Ids
+
+
+def test_ids_start_at_one_are_never_used_twice_and_never_zero(
+    lone: LinkBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """go-plugin: GRPCBroker.NextId, which counts in 32 bits."""
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda _: lone.next_id(), range(800)))
+    assert sorted(ids) == list(range(1, 801))
+    monkeypatch.setattr(lone, "_ids", iter([MAX_SERVICE_ID, MAX_SERVICE_ID + 1]))
+    assert [lone.next_id(), lone.next_id()] == [MAX_SERVICE_ID, 1]
+
+
+# Offers
+
+
+def test_a_dial_that_nobody_answers_names_the_id(lone: LinkBroker) -> None:
+    with pytest.raises(BrokerTimeout, match="service id 4711") as caught:
+        lone.dial(4711, timeout=SHORT)
+    assert caught.value.service_id == 4711
+    assert isinstance(caught.value, TimeoutError)
+
+
+def test_an_offer_that_came_first_is_kept_for_a_while(
+    lone: LinkBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """go-plugin: GRPCBroker.timeoutWait."""
+    lone.receive(offer(1))
+    lone.dial(1, timeout=0).close()
+    monkeypatch.setattr(broker_module, "BROKER_TIMEOUT", 0.0)
+    lone.receive(offer(2))
+    with pytest.raises(BrokerTimeout):
+        lone.dial(2, timeout=SHORT)
+
+
+def test_a_second_offer_of_an_id_is_dropped(
+    lone: LinkBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """go-plugin: GRPCBroker.Run finds the slot full."""
+    with caplog.at_level(logging.WARNING, "goplugin.broker"):
+        lone.receive(offer(1, "/first"))
+        lone.receive(offer(1, "/second"))
+    assert "dropped an offer of service id 1" in caplog.text
+    assert lone._wait_for_offer(1, Deadline(0)).address == "/first"
+
+
+def test_a_flood_of_offers_is_bounded(
+    lone: LinkBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broker_module, "MAX_PENDING", 10)
+    for service_id in range(1000):
+        lone.receive(offer(service_id))
+    assert len(lone._offers) == 10
+
+
+@pytest.mark.parametrize(
+    ("network", "address"),
+    [("udp", "127.0.0.1:1"), ("tcp", "nonsense"), ("unix", ""), ("", "")],
+)
+def test_an_address_that_can_not_be_used_is_a_broker_error(
+    lone: LinkBroker, network: str, address: str
+) -> None:
+    lone.receive(offer(5, address, network))
+    with pytest.raises(BrokerError, match="service id 5: ") as caught:
+        lone.dial(5)
+    assert not isinstance(caught.value, BrokerTimeout)
+
+
+def test_offers_made_before_the_stream_opens_are_sent_then(lone: LinkBroker) -> None:
+    with lone.accept_and_serve(1, add_echo):
+        stream = lone.attach()
+        info = stream.get(timeout=WAIT)
+        assert info is not None
+        assert (info.service_id, info.network) == (1, "unix")
+        lone.detach(stream)
+        assert stream.get(timeout=WAIT) is None
+        # Kept for the next stream.
+        with lone.accept_and_serve(2, add_echo):
+            again = lone.attach().get(timeout=WAIT)
+            assert again is not None
+            assert again.service_id == 2
+
+
+# Ends
+
+
+def test_closing_a_broker_wakes_who_waits(lone: LinkBroker) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        dialled = pool.submit(lone.dial, 1)
+        until(lambda: lone._changed._waiters)  # type: ignore[attr-defined]
+        lone.close()
+        with pytest.raises(BrokerError, match="the broker is closed"):
+            dialled.result(WAIT)
+
+
+def test_a_closed_broker_refuses_everything(lone: LinkBroker) -> None:
+    lone.receive(offer(1))
+    lone.close()
+    with pytest.raises(BrokerError, match="closed"):
+        lone.dial(1)
+    with pytest.raises(BrokerError, match="closed"):
+        lone.accept_and_serve(2, add_echo)
+    assert lone._open == set()
+
+
+def test_closing_a_broker_ends_all_that_it_opened() -> None:
+    with joined(tls=True) as pair:
+        served = pair.host.accept_and_serve(1, add_echo)
+        channel = pair.plugin.dial(1)
+        assert call(channel) == b"ping"
+        pair.plugin.close()
+        with pytest.raises(ValueError, match="closed"):
+            call(channel)
+        pair.host.close()
+        served.stop()
+    assert not [
+        thread.name
+        for thread in threading.enumerate()
+        if thread.name == "goplugin-broker-test"
+    ]
+
+
+def test_a_register_function_that_fails_leaves_nothing_open(lone: LinkBroker) -> None:
+    def register(server: grpc.Server) -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        lone.accept_and_serve(1, register)
+    assert lone._open == set()
