@@ -39,8 +39,8 @@ if TYPE_CHECKING:
         VersionMismatch,
     )
     from goplugin_py.plugin import Plugin
-    from goplugin_py.serving import PluginServer, serve
     from goplugin_py.services.broker import Broker, BrokeredServer
+    from goplugin_py.serving import PluginServer, serve
     from goplugin_py.stdout import guard_stdout
     from goplugin_py.wire.address import Address
     from goplugin_py.wire.handshake import Handshake

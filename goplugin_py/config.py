@@ -103,6 +103,11 @@ class ClientConfig:
     """A client context of your own, for plugins that bring their own certificate.
     The name it verifies is `localhost`. Excludes `auto_mtls`."""
 
+    broker_multiplex: bool = False
+    """Whether everything goes through one connection (go-plugin:
+    `GRPCBrokerMultiplex`), as containers need it. A plugin that does not offer it is
+    refused."""
+
     start_timeout: float = 60.0
     """Seconds from the start of the process to its first answer."""
 

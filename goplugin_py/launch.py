@@ -37,6 +37,7 @@ from goplugin_py.process.log import StderrLog
 from goplugin_py.process.output import FirstLine, OutputReader
 from goplugin_py.services.broker import BrokerStream, LinkBroker
 from goplugin_py.services.channel import check_health, is_answer, open_channel
+from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
 from goplugin_py.services.stdio import copy_stdio
 from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.address import Address
@@ -167,7 +168,7 @@ class Link:
             undo.callback(self._connection.close)
             self.channel = open_channel(self.target, options)
             undo.callback(self.channel.close)
-            self.broker = LinkBroker(transport, options)
+            self.broker = LinkBroker(exchange_for(transport), options)
             undo.callback(self.broker.close)
             self._broker_stream = BrokerStream(self.broker, self.channel, name)
             self._stdio = threading.Thread(
@@ -299,7 +300,11 @@ class Launch:
         """Wait for the line and check it."""
         line = self._line(process)
         handshake = Handshake.parse(line)
-        handshake.check(self._config.plugin_sets.keys(), line)
+        handshake.check(
+            self._config.plugin_sets.keys(),
+            line,
+            multiplex=self._config.broker_multiplex,
+        )
         return handshake
 
     def _line(self, process: PluginProcess) -> str:
@@ -338,8 +343,11 @@ class Launch:
         transport = _transport(self._config, handshake, identity)
         try:
             link = Link(self._config, process, handshake, transport)
-        except BaseException:
+        except BaseException as exc:
             transport.close()
+            if isinstance(exc, OSError):
+                where = handshake.address
+                raise LaunchError(f"can't connect to the plugin at {where}") from exc
             raise
         with self._lock:
             self._link = link
@@ -390,6 +398,7 @@ def _environ(config: ClientConfig, identity: Identity | None) -> dict[str, str]:
         min_port=config.min_port,
         max_port=config.max_port,
         client_certificate=identity.certificate_pem if identity is not None else "",
+        multiplex=config.broker_multiplex,
         socket_dir=(unix_socket and unix_socket.directory) or "",
         socket_group=(unix_socket and unix_socket.group) or "",
     )
@@ -402,15 +411,16 @@ def _transport(
 ) -> Transport:
     unix_socket = config.unix_socket
     listening = Listening(group=(unix_socket and unix_socket.group) or "")
+    make = MultiplexTransport if config.broker_multiplex else Transport
     if config.tls is not None:
-        return Transport(client_context=config.tls, listening=listening)
+        return make(client_context=config.tls, listening=listening)
     if identity is None:
         if handshake.certificate:
             raise TLSRefused(
                 "the plugin serves with TLS, and this host has it off: "
                 "leave auto_mtls at its default, or pass tls"
             )
-        return Transport(listening=listening)
+        return make(listening=listening)
     if not handshake.certificate:
         raise TLSRefused(
             "the plugin does not offer mutual TLS (its handshake line has no "
@@ -418,7 +428,7 @@ def _transport(
             "if it brings a certificate of its own"
         )
     try:
-        return Transport(
+        return make(
             client_context=sockets.client_context(identity, handshake.certificate),
             server_context=sockets.server_context(identity, handshake.certificate),
             listening=listening,

@@ -15,12 +15,13 @@ do not keep the process alive.
 from __future__ import annotations
 
 import datetime
+import functools
 import logging
 import os
 import ssl
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 
 from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
@@ -32,6 +33,7 @@ from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
 from goplugin_py.services.control import Controller
+from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
 from goplugin_py.services.server import Server
 from goplugin_py.services.stdio import Capture, StdioServicer
 from goplugin_py.services.transport import Binding, Listening, Transport
@@ -81,7 +83,9 @@ class PluginServer:
         environ = _plugin_environ(os.environ)
         version = choose_version(self._config.plugin_sets, environ.versions)
         with self._lock:
-            self._transport, certificate = _transport(self._config, environ)
+            self._transport, certificate = _transport(
+                self._config, environ, self.ask_to_stop
+            )
             try:
                 self._serve(self._transport, version)
             except BaseException:
@@ -92,7 +96,7 @@ class PluginServer:
                 app_version=version,
                 address=self._binding.address,
                 certificate=certificate,
-                multiplex=False if environ.asked_for_multiplex else None,
+                multiplex=environ.multiplex if environ.asked_for_multiplex else None,
             )
 
     def _serve(self, transport: Transport, version: int) -> None:
@@ -102,7 +106,7 @@ class PluginServer:
             options=config.server_options,
             interceptors=config.interceptors,
         )
-        broker = LinkBroker(transport)
+        broker = LinkBroker(exchange_for(transport))
         server.add_control(
             add_GRPCControllerServicer_to_server, Controller(self._shutdown_asked)
         )
@@ -201,8 +205,19 @@ def _plugin_environ(environ: Mapping[str, str]) -> PluginEnviron:
     return parsed
 
 
-def _transport(config: ServeConfig, environ: PluginEnviron) -> tuple[Transport, bytes]:
-    """Return how to listen, and the certificate for the handshake line."""
+def _transport(
+    config: ServeConfig, environ: PluginEnviron, on_end: Callable[[], None]
+) -> tuple[Transport, bytes]:
+    """Return how to listen, and the certificate for the handshake line.
+
+    With multiplexing, `on_end` is called when the host has hung up: it can't come
+    back (go-plugin: `GRPCServerMuxer`).
+    """
+    make = (
+        functools.partial(MultiplexTransport, on_end=on_end)
+        if environ.multiplex
+        else Transport
+    )
     listening = Listening(
         network=config.network,
         ports=environ.ports if config.network == "tcp" else (),
@@ -210,13 +225,13 @@ def _transport(config: ServeConfig, environ: PluginEnviron) -> tuple[Transport, 
         group=environ.socket_group,
     )
     if config.tls is not None:
-        return Transport(server_context=config.tls(), listening=listening), b""
+        return make(server_context=config.tls(), listening=listening), b""
     if not environ.client_certificate:
-        return Transport(listening=listening), b""
+        return make(listening=listening), b""
     identity = generate(datetime.datetime.now(datetime.UTC))
     peer = environ.client_certificate
     try:
-        transport = Transport(
+        transport = make(
             client_context=sockets.client_context(identity, peer),
             server_context=sockets.server_context(identity, peer),
             listening=listening,

@@ -100,6 +100,24 @@ def listen_tcp(ports: Sequence[int], host: str = "127.0.0.1") -> socket.socket:
     raise ConfigError(f"no free TCP port on {host} from {ports[0]} to {ports[-1]}")
 
 
+def connect(address: Address, timeout: float) -> socket.socket:
+    """Connect to an address within `timeout` seconds.
+
+    Raises:
+        OSError: Nobody accepts there.
+    """
+    if address.network == "tcp":
+        return socket.create_connection(address.host_port, timeout)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address.text)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 def address_of(listener: socket.socket) -> Address:
     """Return where a socket listens."""
     name = listener.getsockname()

@@ -1,8 +1,8 @@
 """The broker: further connections of a link, in either direction.
 
-One side listens and sends a ConnInfo with an id and an address over the broker's
-stream; the other waits for the id that it wants and dials the address (go-plugin:
-`GRPCBroker`). The host opens the stream, with its first use of the broker.
+Both sides exchange messages over one stream, which the host opens (go-plugin:
+`GRPCBroker`). How these bring two sides together is the exchange's business: by
+addresses of sockets, or by knocks where all is multiplexed in one connection.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import itertools
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
 
@@ -21,16 +21,14 @@ import grpc
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py._pb.broker_pb2_grpc import GRPCBrokerServicer, GRPCBrokerStub
 from goplugin_py.deadline import Deadline
-from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.errors import BrokerError
 from goplugin_py.services.channel import open_channel
+from goplugin_py.services.exchange import Exchange
 from goplugin_py.services.server import Server
-from goplugin_py.services.transport import Connection, Transport
-from goplugin_py.wire.address import Address
+from goplugin_py.services.transport import Connection
 
 BROKER_TIMEOUT = 5.0  # go-plugin: GRPCBroker.Dial, timeoutWait
 MAX_SERVICE_ID = 2**32 - 1
-# A ConnInfo is kept for BROKER_TIMEOUT; a peer can't make us keep more than these.
-MAX_PENDING = 4096
 BROKERED_WORKERS = 10
 
 _log = logging.getLogger("goplugin.broker")
@@ -103,23 +101,23 @@ class LinkBroker:
     """The broker of one link, for whichever side."""
 
     def __init__(
-        self, transport: Transport, options: tuple[tuple[str, Any], ...] = ()
+        self, exchange: Exchange, options: Sequence[tuple[str, Any]] = ()
     ) -> None:
         """Prepare; a stream is attached later.
 
         Args:
-            transport: Dials and listens for the link.
+            exchange: Finds the other side.
             options: Channel options for what is dialled.
         """
-        self._transport = transport
+        self._exchange = exchange
         self._options = options
         self._ids = itertools.count(1)
-        self._changed = threading.Condition()  # guards all below
-        self._offers: dict[int, tuple[ConnInfo, Deadline]] = {}
+        self._lock = threading.Lock()  # guards all below
         self._stream: queue.SimpleQueue[ConnInfo | None] | None = None
         self._unsent: list[ConnInfo] = []
         self._open: set[Callable[[], None]] = set()
         self._is_closed = False
+        exchange.start(self._send)
 
     def next_id(self) -> int:
         """See `Broker.next_id`."""
@@ -127,12 +125,8 @@ class LinkBroker:
 
     def dial(self, service_id: int, *, timeout: float = BROKER_TIMEOUT) -> grpc.Channel:
         """See `Broker.dial`."""
-        offer = self._wait_for_offer(service_id, Deadline(timeout))
-        try:
-            address = Address(offer.network, offer.address)
-        except ValueError as exc:
-            raise BrokerError(f"service id {service_id}: {exc}") from exc
-        connection = self._transport.connect(address)
+        self._check_open()
+        connection = self._exchange.dial(service_id, Deadline(timeout))
         channel = open_channel(connection.target, self._options)
         brokered = BrokeredChannel(channel, connection, self._forget)
         self._remember(brokered.close)
@@ -146,61 +140,29 @@ class LinkBroker:
         timeout: float = BROKER_TIMEOUT,
     ) -> BrokeredServer:
         """See `Broker.accept_and_serve`."""
+        self._check_open()
         server = Server(max_workers=BROKERED_WORKERS)
         register(server)
-        binding = self._transport.bind(server)
-        server.start()
+        unserve = self._exchange.serve(service_id, server)
         once = threading.Lock()
 
         def stop(grace: float = 0.0) -> None:
             if once.acquire(blocking=False):
                 self._forget(stop)
                 server.close(grace)
-                binding.close()
+                unserve()
 
-        try:
-            self._remember(stop)
-            self._send(
-                ConnInfo(
-                    service_id=service_id,
-                    network=binding.address.network,
-                    address=binding.address.text,
-                )
-            )
-        except BrokerError:
-            stop()
-            raise
+        self._remember(stop)
         return BrokeredServer(service_id, stop)
 
-    def _wait_for_offer(self, service_id: int, deadline: Deadline) -> ConnInfo:
-        with self._changed:
-            while not self._is_closed:
-                self._drop_expired()
-                if service_id in self._offers:
-                    return self._offers.pop(service_id)[0]
-                if not self._changed.wait(deadline.remaining()) or deadline.expired:
-                    raise BrokerTimeout(
-                        f"nothing was offered under service id {service_id}: "
-                        "the other side must accept it within seconds of the dial",
-                        service_id,
-                    )
-        raise BrokerError("the broker is closed")
-
-    def _drop_expired(self) -> None:
-        for service_id in [i for i, (_, d) in self._offers.items() if d.expired]:
-            del self._offers[service_id]
+    def _check_open(self) -> None:
+        with self._lock:
+            if self._is_closed:
+                raise BrokerError("the broker is closed")
 
     def receive(self, info: ConnInfo) -> None:
         """Take a message from the other side's stream."""
-        with self._changed:
-            self._drop_expired()
-            # An id has one slot: a second offer while one waits is dropped, as by
-            # go-plugin.
-            if info.service_id in self._offers or len(self._offers) >= MAX_PENDING:
-                _log.warning("dropped an offer of service id %d", info.service_id)
-                return
-            self._offers[info.service_id] = (info, Deadline(BROKER_TIMEOUT))
-            self._changed.notify_all()
+        self._exchange.receive(info)
 
     def attach(self) -> queue.SimpleQueue[ConnInfo | None]:
         """Return the queue of a new stream; what is sent from now on goes there.
@@ -208,7 +170,7 @@ class LinkBroker:
         None in the queue ends the stream.
         """
         stream: queue.SimpleQueue[ConnInfo | None] = queue.SimpleQueue()
-        with self._changed:
+        with self._lock:
             for info in self._unsent:
                 stream.put(info)
             self._unsent.clear()
@@ -217,22 +179,20 @@ class LinkBroker:
 
     def detach(self, stream: queue.SimpleQueue[ConnInfo | None]) -> None:
         """Forget a stream that has ended."""
-        with self._changed:
+        with self._lock:
             if self._stream is stream:
                 self._stream = None
         stream.put(None)
 
     def _send(self, info: ConnInfo) -> None:
-        with self._changed:
-            if self._is_closed:
-                raise BrokerError("the broker is closed")
+        with self._lock:
             if self._stream is not None:
                 self._stream.put(info)
-            else:
+            elif not self._is_closed:
                 self._unsent.append(info)
 
     def _remember(self, close: Callable[[], None]) -> None:
-        with self._changed:
+        with self._lock:
             if not self._is_closed:
                 self._open.add(close)
                 return
@@ -240,16 +200,16 @@ class LinkBroker:
         raise BrokerError("the broker is closed")
 
     def _forget(self, close: Callable[[], None]) -> None:
-        with self._changed:
+        with self._lock:
             self._open.discard(close)
 
     def close(self) -> None:
         """Stop all that was dialled or served; idempotent."""
-        with self._changed:
+        with self._lock:
             self._is_closed = True
             stream, self._stream = self._stream, None
             to_close, self._open = self._open, set()
-            self._changed.notify_all()
+        self._exchange.close()
         for close in to_close:
             close()
         if stream is not None:

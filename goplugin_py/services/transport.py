@@ -9,13 +9,14 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import grpc
 
 from goplugin_py.errors import BrokerError, ConfigError
-from goplugin_py.net.dial import dial_to
+from goplugin_py.net.dial import Dial, dial_to
+from goplugin_py.net.link import Codec
 from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import (
@@ -28,6 +29,7 @@ from goplugin_py.net.sockets import (
 )
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.certificates import HOST_NAME
+from goplugin_py.wire.plain import PlainCodec
 from goplugin_py.wire.tls import TLSCodec
 
 
@@ -63,16 +65,18 @@ class Connection:
 class Binding:
     """Where a server listens. Closing it removes the socket."""
 
-    def __init__(self, address: Address, relay: Relay | None = None) -> None:
+    def __init__(
+        self, address: Address, on_close: Callable[[], None] | None = None
+    ) -> None:
         self.address = address
         """What the peer dials."""
-        self._relay = relay
+        self._on_close = on_close
 
     def close(self) -> None:
-        """Close the relay if there is one, and remove the socket; idempotent."""
-        if self._relay is not None:
-            self._relay.close()
-        _remove(self.address)
+        """Stop listening, and remove the socket; idempotent."""
+        if self._on_close is not None:
+            self._on_close()
+        remove_socket(self.address)
 
 
 class Transport:
@@ -104,24 +108,30 @@ class Transport:
 
     def connect(self, address: Address) -> Connection:
         """Return what reaches `address`; nothing is dialled yet."""
-        context = self._client_context
-        if context is None:
+        if self._client_context is None:
             return Connection(address.target)
+        return self._relayed(dial_to(shared_loop(), address))
+
+    def _relayed(self, dial: Dial) -> Connection:
+        """Return a private socket that is relayed to whatever `dial` reaches."""
         listener = listen_unix(self._directory())
-        inner = address_of(listener)
-
-        def codec() -> TLSCodec:
-            return TLSCodec(context, server_side=False, server_hostname=HOST_NAME)
-
-        relay = Relay(
-            shared_loop(),
-            listener,
-            dial_to(shared_loop(), address),
-            codec,
-            wire_is_dialled=True,
-        )
+        target = address_of(listener).target
+        codec = self._client_codec
+        relay = Relay(shared_loop(), listener, dial, codec, wire_is_dialled=True)
         relay.start()
-        return Connection(inner.target, relay)
+        return Connection(target, relay)
+
+    def _client_codec(self) -> Codec:
+        if self._client_context is None:
+            return PlainCodec()
+        return TLSCodec(
+            self._client_context, server_side=False, server_hostname=HOST_NAME
+        )
+
+    def _server_codec(self) -> Codec:
+        if self._server_context is None:
+            return PlainCodec()
+        return TLSCodec(self._server_context, server_side=True)
 
     def bind(self, server: grpc.Server) -> Binding:
         """Bind a server that is not started yet, and listen.
@@ -129,26 +139,21 @@ class Transport:
         Raises:
             ConfigError: There is nowhere to listen.
         """
-        context = self._server_context
-        if context is None:
+        if self._server_context is None:
             return Binding(self._bind_plain(server))
         listener = self._listen()
-        inner = Address.unix(socket_path(self._directory()))
-        _add_port(server, inner)
-
-        def codec() -> TLSCodec:
-            return TLSCodec(context, server_side=True)
-
         address = address_of(listener)
-        relay = Relay(
-            shared_loop(),
-            listener,
-            dial_to(shared_loop(), inner),
-            codec,
-            wire_is_dialled=False,
-        )
+        relay = self._relay_to(server, listener)
         relay.start()
-        return Binding(address, relay)
+        return Binding(address, relay.close)
+
+    def _relay_to(self, server: grpc.Server, listener: socket.socket | None) -> Relay:
+        """Bind a server to a private socket, and return a relay that leads there."""
+        inner = Address.unix(socket_path(self._directory()))
+        add_port(server, inner)
+        dial = dial_to(shared_loop(), inner)
+        codec = self._server_codec
+        return Relay(shared_loop(), listener, dial, codec, wire_is_dialled=False)
 
     def close(self) -> None:
         """Remove the private directory with the sockets in it; idempotent."""
@@ -193,17 +198,22 @@ class Transport:
         if place.network == "tcp":
             return _bind_tcp(server, place.ports)
         address = Address.unix(socket_path(self._outer_directory()))
-        _add_port(server, address)
+        add_port(server, address)
         if place.group:
             try:
                 share(address.text, place.group)
             except ConfigError:
-                _remove(address)
+                remove_socket(address)
                 raise
         return address
 
 
-def _add_port(server: grpc.Server, address: Address) -> None:
+def add_port(server: grpc.Server, address: Address) -> None:
+    """Bind a server.
+
+    Raises:
+        ConfigError: The address can't be bound.
+    """
     # Unlike a channel, a server does not know the scheme ipv4:.
     target = address.target if address.network == "unix" else address.text
     try:
@@ -219,7 +229,7 @@ def _bind_tcp(server: grpc.Server, ports: Sequence[int]) -> Address:
         with listen_tcp(remaining) as probe:
             address = address_of(probe)
         try:
-            _add_port(server, address)
+            add_port(server, address)
         except ConfigError:
             # Another process was faster; every retry has fewer ports to try.
             _, port = address.host_port
@@ -230,7 +240,8 @@ def _bind_tcp(server: grpc.Server, ports: Sequence[int]) -> Address:
             return address
 
 
-def _remove(address: Address) -> None:
+def remove_socket(address: Address) -> None:
+    """Remove what a unix socket has left in the file system; idempotent."""
     if address.network == "unix":
         with contextlib.suppress(FileNotFoundError):
             os.unlink(address.text)

@@ -1,0 +1,109 @@
+"""How the two sides of a broker find each other, without multiplexing.
+
+The side that serves listens on a socket of its own and sends its address; the side
+that dials waits for the address (go-plugin: `GRPCBroker`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Protocol
+
+from goplugin_py._pb.broker_pb2 import ConnInfo
+from goplugin_py.deadline import Deadline
+from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.services.server import Server
+from goplugin_py.services.transport import Connection, Transport
+from goplugin_py.wire.address import Address
+from goplugin_py.wire.brokering import Offers
+
+Send = Callable[[ConnInfo], None]
+
+
+class Exchange(Protocol):
+    """What a broker needs from its link; safe from any thread."""
+
+    def start(self, send: Send) -> None:
+        """Take the way to the other side, once, before anything else."""
+
+    def dial(self, service_id: int, deadline: Deadline) -> Connection:
+        """Wait for the other side and return how to reach it; see `Broker.dial`."""
+
+    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+        """Bind and start a server; return what removes its traces once it stopped."""
+
+    def receive(self, info: ConnInfo) -> None:
+        """Take a message from the other side."""
+
+    def close(self) -> None:
+        """Let all who wait fail."""
+
+
+class SocketExchange:
+    """A socket for each server."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Prepare; `transport` dials and listens."""
+        self._transport = transport
+        self._send: Send | None = None
+        self._changed = threading.Condition()  # guards the two below
+        self._offers: Offers[ConnInfo] = Offers()
+        self._is_closed = False
+
+    def start(self, send: Send) -> None:
+        """See `Exchange.start`."""
+        self._send = send
+
+    def dial(self, service_id: int, deadline: Deadline) -> Connection:
+        """See `Exchange.dial`."""
+        offer = self._wait_for_offer(service_id, deadline)
+        try:
+            address = Address(offer.network, offer.address)
+        except ValueError as exc:
+            raise BrokerError(f"service id {service_id}: {exc}") from exc
+        return self._transport.connect(address)
+
+    def _wait_for_offer(self, service_id: int, deadline: Deadline) -> ConnInfo:
+        with self._changed:
+            while not self._is_closed:
+                offer = self._offers.take(service_id)
+                if offer is not None:
+                    return offer
+                if deadline.expired:
+                    raise BrokerTimeout(
+                        f"nothing was offered under service id {service_id}: "
+                        "the other side must accept it within seconds of the dial",
+                        service_id,
+                    )
+                self._changed.wait(deadline.remaining())
+        raise BrokerError("the broker is closed")
+
+    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+        """See `Exchange.serve`."""
+        assert self._send is not None
+        binding = self._transport.bind(server)
+        try:
+            server.start()
+            address = binding.address
+            self._send(
+                ConnInfo(
+                    service_id=service_id, network=address.network, address=address.text
+                )
+            )
+        except BaseException:
+            binding.close()
+            raise
+        return binding.close
+
+    def receive(self, info: ConnInfo) -> None:
+        """See `Exchange.receive`."""
+        with self._changed:
+            self._offers.add(info.service_id, info)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """See `Exchange.close`."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()

@@ -1,0 +1,235 @@
+"""A link in one connection: every gRPC connection is a stream of a yamux session.
+
+Streams carry what sockets carry otherwise, TLS included. The main connection's stream
+is opened without a word; those of the broker are announced by a knock (go-plugin:
+`GRPCBrokerMultiplex`).
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from goplugin_py.deadline import Deadline
+from goplugin_py.errors import BrokerError
+from goplugin_py.net.loop import READ, shared_loop
+from goplugin_py.net.sockets import address_of, connect
+from goplugin_py.services.exchange import Exchange, SocketExchange
+from goplugin_py.services.router import Router, Take, no_answer
+from goplugin_py.services.transport import (
+    Binding,
+    Connection,
+    Listening,
+    Transport,
+)
+
+if TYPE_CHECKING:
+    import ssl
+
+    import grpc
+
+    from goplugin_py._pb.broker_pb2 import ConnInfo
+    from goplugin_py.net.dial import Done
+    from goplugin_py.net.endpoint import Endpoint
+    from goplugin_py.services.exchange import Send
+    from goplugin_py.services.server import Server
+    from goplugin_py.wire.address import Address
+
+# go-plugin's plugins give up on a host that has not connected within this
+# (GRPCServerMuxer.session).
+CONNECT_TIMEOUT = 5.0
+LOOP_TIMEOUT = 5.0  # the loop answers at once, unless the process is starved
+
+_log = logging.getLogger("goplugin.multiplex")
+
+
+class MultiplexTransport(Transport):
+    """A transport whose connections are streams of one session."""
+
+    def __init__(
+        self,
+        *,
+        client_context: ssl.SSLContext | None = None,
+        server_context: ssl.SSLContext | None = None,
+        listening: Listening | None = None,
+        on_end: Callable[[], None] | None = None,
+    ) -> None:
+        """Prepare; see `Transport`.
+
+        Args:
+            client_context: For what we dial.
+            server_context: For what we listen on.
+            listening: Where to make the one socket.
+            on_end: Called on the loop's thread when a host has hung up.
+        """
+        super().__init__(
+            client_context=client_context,
+            server_context=server_context,
+            listening=listening,
+        )
+        self.router = Router()
+        self._on_end = on_end
+
+    def connect(self, address: Address) -> Connection:
+        """Connect to a plugin at once, and return what reaches its main server."""
+        sock = connect(address, CONNECT_TIMEOUT)
+        router = self.router
+        run(lambda: router.begin(sock, is_client=True, default=None, on_end=None))
+        return self._relayed(router.open)
+
+    def bind(self, server: grpc.Server) -> Binding:
+        """Listen for the one connection of a host; its streams reach `server`."""
+        relay = self._relay_to(server, None)
+        listener = self._listen()
+        acceptor = _Acceptor(listener, lambda sock: self._begin(sock, relay.take))
+        address = address_of(listener)
+        shared_loop().call_soon(acceptor.start)
+
+        def close() -> None:
+            run(acceptor.close)
+            relay.close()
+
+        return Binding(address, close)
+
+    def _begin(self, sock: socket.socket, take: Take) -> None:
+        self.router.begin(sock, is_client=False, default=take, on_end=self._on_end)
+
+    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+        """Serve what is knocked for under an id; return what ends that."""
+        router = self.router
+        relay = self._relay_to(server, None)
+        server.start()
+        run(lambda: router.accept(service_id, relay.take))
+
+        def close() -> None:
+            run(lambda: router.withdraw(service_id))
+            relay.close()
+
+        return close
+
+    def dial(self, service_id: int, first: Endpoint) -> Connection:
+        """Return what reaches an id; its first connection has its stream already."""
+        router = self.router
+        kept = [first]
+
+        def dial(done: Done) -> Callable[[], None]:
+            if kept:
+                done(kept.pop(), None)
+                return lambda: None
+            return router.dial(service_id, done)
+
+        return self._relayed(dial)
+
+    def close(self) -> None:
+        """End the session, and remove the private directory; idempotent."""
+        run(self.router.close)
+        super().close()
+
+
+class MultiplexExchange:
+    """Knocks, instead of sockets and their addresses; an `Exchange`."""
+
+    def __init__(self, transport: MultiplexTransport) -> None:
+        self._transport = transport
+        self._router = transport.router
+        self._waiting: set[threading.Event] = set()
+
+    def start(self, send: Send) -> None:
+        """See `Exchange.start`."""
+        self._router.send = send
+
+    def dial(self, service_id: int, deadline: Deadline) -> Connection:
+        """See `Exchange.dial`. Knocks at once: only the answer tells who is there."""
+        knock = _Knock(self._router, service_id)
+        return self._transport.dial(service_id, knock.wait(deadline))
+
+    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+        """See `Exchange.serve`."""
+        return self._transport.serve(service_id, server)
+
+    def receive(self, info: ConnInfo) -> None:
+        """See `Exchange.receive`."""
+        router = self._router
+        shared_loop().call_soon(lambda: router.receive(info))
+
+    def close(self) -> None:
+        """See `Exchange.close`."""
+        run(self._router.give_up_all)
+
+
+class _Knock:
+    """One knock, awaited by a thread."""
+
+    def __init__(self, router: Router, service_id: int) -> None:
+        self._service_id = service_id
+        self._answered = threading.Event()
+        self._stream: Endpoint | None = None
+        self._failure: Exception | None = None
+        self._give_up: Callable[[], None] = lambda: None
+        run(lambda: self._begin(router))
+
+    def _begin(self, router: Router) -> None:
+        self._give_up = router.dial(self._service_id, self._done)
+
+    def _done(self, stream: Endpoint | None, failure: Exception | None) -> None:
+        self._stream, self._failure = stream, failure
+        self._answered.set()
+
+    def wait(self, deadline: Deadline) -> Endpoint:
+        """Return the stream.
+
+        Raises:
+            BrokerError: There is none.
+        """
+        if not self._answered.wait(deadline.remaining()):
+            run(self._give_up)
+            self._failure = None if self._stream else no_answer(self._service_id)
+        if self._stream is not None:
+            return self._stream
+        if isinstance(self._failure, BrokerError):
+            raise self._failure
+        raise BrokerError(f"service id {self._service_id}: {self._failure}")
+
+
+class _Acceptor:
+    """Accepts one connection, as go-plugin's `GRPCServerMuxer`, and no more."""
+
+    def __init__(
+        self, listener: socket.socket, take: Callable[[socket.socket], None]
+    ) -> None:
+        self._listener = listener
+        self._take = take
+
+    def start(self) -> None:
+        """Begin; on the loop's thread, as all else."""
+        self._listener.setblocking(False)
+        shared_loop().watch(self._listener, READ, self._accept)
+
+    def _accept(self, _events: int) -> None:
+        try:
+            sock, _ = self._listener.accept()
+        except OSError as exc:
+            _log.warning("could not accept: %s", exc)
+            return
+        self.close()
+        self._take(sock)
+
+    def close(self) -> None:
+        """Stop listening; idempotent."""
+        shared_loop().forget(self._listener)
+        self._listener.close()
+
+
+def exchange_for(transport: Transport) -> Exchange:
+    """Return the exchange that goes with a transport."""
+    if isinstance(transport, MultiplexTransport):
+        return MultiplexExchange(transport)
+    return SocketExchange(transport)
+
+
+def run(call: Callable[[], None]) -> None:
+    """Make a call on the loop's thread, and wait for it."""
+    shared_loop().run(call, LOOP_TIMEOUT)

@@ -1,0 +1,231 @@
+"""The rules of the broker: offers of addresses, and knocks before streams.
+
+Two forms, both pure; time comes in as an argument.
+
+Without multiplexing, the side that accepts offers an address under an id, and the
+side that dials takes the offer: `Offers`.
+
+With it, both sides open streams in one session, and a stream does not say whom it is
+for. So the side that dials knocks first, with the id; the side that accepts notes
+that the next stream belongs to that id and acknowledges; then the stream is opened
+(go-plugin: `GRPCBroker.knock`, `listenForKnocks`). Only one dial of a side is under
+way at a time, from its knock to its stream: `Knocking`.
+"""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+KNOCK_TIMEOUT = 5.0  # go-plugin: GRPCBroker.knock
+# How many offers, or early knocks, a peer can make us keep.
+MAX_PENDING = 4096
+
+_T = TypeVar("_T")
+
+
+class Offers(Generic[_T]):
+    """What the other side offers; each is taken once.
+
+    go-plugin forgets an offer after five seconds. Here a call may wait longer than
+    that for a worker before it dials, so offers stay; the oldest makes room when
+    there are too many, and a newer one under the same id takes its place.
+    """
+
+    def __init__(self) -> None:
+        self._offers: dict[int, _T] = {}
+
+    def add(self, service_id: int, offer: _T) -> None:
+        """Keep an offer."""
+        self._offers.pop(service_id, None)  # a new one is the youngest
+        self._offers[service_id] = offer
+        if len(self._offers) > MAX_PENDING:
+            del self._offers[next(iter(self._offers))]
+
+    def take(self, service_id: int) -> _T | None:
+        """Take an offer, if there is one."""
+        return self._offers.pop(service_id, None)
+
+
+class Dial:
+    """One wish for a stream; compared by identity."""
+
+    __slots__ = ("service_id",)
+
+    def __init__(self, service_id: int) -> None:
+        self.service_id = service_id
+
+
+@dataclass(frozen=True, slots=True)
+class SendKnock:
+    """Send a knock for this id."""
+
+    service_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendAcknowledgement:
+    """Send an acknowledgement for this id, and give it the next stream."""
+
+    service_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStream:
+    """Open a stream for a dial; for None, open one and reset it.
+
+    The latter is for an acknowledgement that came too late: the other side holds the
+    next stream for it, and would give it somebody else's.
+    """
+
+    dial: Dial | None
+
+
+@dataclass(frozen=True, slots=True)
+class DialFailed:
+    """A dial has come to nothing.
+
+    Attributes:
+        reason: The other side's words; None for silence.
+    """
+
+    dial: Dial
+    reason: str | None
+
+
+Action = SendKnock | SendAcknowledgement | OpenStream | DialFailed
+
+
+class Knocking:
+    """The two sides of knocking, for one end of a session.
+
+    Every method may leave actions; the caller must carry them out, in order.
+    """
+
+    def __init__(self) -> None:
+        self._actions: list[Action] = []
+        # As the side that dials. The first dial is under way if it has a deadline.
+        self._dials: collections.deque[Dial] = collections.deque()
+        self._answer_due: float | None = None
+        self._missed: collections.Counter[int] = collections.Counter()
+        # As the side that accepts.
+        self._accepting: set[int] = set()
+        self._knocks: dict[int, float] = {}
+        self._owner: int | None = None
+        self._stream_due = 0.0
+
+    def actions(self) -> list[Action]:
+        """Return and forget what is to be done."""
+        actions, self._actions = self._actions, []
+        return actions
+
+    # The side that dials
+
+    def dial(self, service_id: int, now: float) -> Dial:
+        """Ask for a stream to what the other side accepts under an id."""
+        dial = Dial(service_id)
+        self._dials.append(dial)
+        self._next_dial(now)
+        return dial
+
+    def cancel(self, dial: Dial, now: float) -> None:
+        """Give a dial up; harmless when it is over."""
+        if dial not in self._dials:
+            return
+        if self._answer_due is not None and self._dials[0] is dial:
+            self._abandon(now)
+        else:
+            self._dials.remove(dial)
+
+    def _next_dial(self, now: float) -> None:
+        if self._dials and self._answer_due is None:
+            self._answer_due = now + KNOCK_TIMEOUT
+            self._actions.append(SendKnock(self._dials[0].service_id))
+
+    def _abandon(self, now: float) -> None:
+        """End the dial under way without an answer, which may come yet."""
+        self._missed[self._dials.popleft().service_id] += 1
+        self._answer_due = None
+        self._next_dial(now)
+
+    def _answered(self, service_id: int, error: str, now: float) -> None:
+        # Answers come in the order of the knocks, so a missed one comes first.
+        if self._missed[service_id]:
+            self._missed[service_id] -= 1
+            if not error:
+                self._actions.append(OpenStream(None))
+        elif self._answer_due is not None and self._dials[0].service_id == service_id:
+            dial = self._dials.popleft()
+            self._answer_due = None
+            self._actions.append(DialFailed(dial, error) if error else OpenStream(dial))
+            self._next_dial(now)
+
+    # The side that accepts
+
+    def accept(self, service_id: int, now: float) -> None:
+        """Answer knocks for an id from now on; one may have come already."""
+        self._accepting.add(service_id)
+        self._next_owner(now)
+
+    def withdraw(self, service_id: int) -> None:
+        """Answer no more knocks for an id."""
+        self._accepting.discard(service_id)
+
+    def stream_arrived(self, now: float) -> int | None:
+        """Return whose the new stream is; None if nobody knocked for it."""
+        self.advance(now)
+        owner, self._owner = self._owner, None
+        self._next_owner(now)
+        return owner
+
+    def _knocked(self, service_id: int, now: float) -> None:
+        if service_id in self._knocks or len(self._knocks) < MAX_PENDING:
+            self._knocks[service_id] = now + KNOCK_TIMEOUT
+            self._next_owner(now)
+
+    def _next_owner(self, now: float) -> None:
+        if self._owner is not None:
+            return
+        for service_id, expires in list(self._knocks.items()):
+            if expires <= now:
+                del self._knocks[service_id]
+            elif service_id in self._accepting:
+                del self._knocks[service_id]
+                self._owner = service_id
+                self._stream_due = now + KNOCK_TIMEOUT
+                self._actions.append(SendAcknowledgement(service_id))
+                return
+
+    # Both
+
+    def receive(
+        self, service_id: int, *, is_answer: bool, error: str, now: float
+    ) -> None:
+        """Take a message from the other side.
+
+        Args:
+            service_id: Its id.
+            is_answer: Whether it answers a knock of ours.
+            error: The refusal in an answer; empty for none.
+            now: The time.
+        """
+        if is_answer:
+            self._answered(service_id, error, now)
+        else:
+            self._knocked(service_id, now)
+
+    def next_deadline(self) -> float | None:
+        """Return when `advance` is due; None while nothing is waited for."""
+        stream_due = self._stream_due if self._owner is not None else None
+        due = [at for at in (self._answer_due, stream_due) if at is not None]
+        return min(due, default=None)
+
+    def advance(self, now: float) -> None:
+        """Let time pass."""
+        if self._answer_due is not None and self._answer_due <= now:
+            self._actions.append(DialFailed(self._dials[0], None))
+            self._abandon(now)
+        if self._owner is not None and self._stream_due <= now:
+            self._owner = None
+            self._next_owner(now)
