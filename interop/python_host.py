@@ -1,6 +1,7 @@
 """What the tests of Python hosts share: plugins to start, and looks at what is left."""
 
 import os
+import signal
 import stat
 import sys
 import threading
@@ -84,6 +85,14 @@ def children() -> set[int]:
             if int(fields[1]) == os.getpid():
                 found.add(int(entry.name))
     return found
+
+
+def stop(pid: int | None) -> None:
+    """Stop a child as Ctrl-Z does, and wait until none of its threads runs."""
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    options = os.WSTOPPED | os.WNOHANG
+    assert eventually(lambda: os.waitid(os.P_PID, pid, options) is not None)
 
 
 def our_threads() -> list[threading.Thread]:

@@ -37,6 +37,7 @@ from interop.python_host import (
     eventually,
     fake,
     our_threads,
+    stop,
 )
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -215,13 +216,13 @@ def test_call_to_a_crashed_plugin_is_unavailable(auto_mtls: bool) -> None:
 def test_ping_of_a_stopped_plugin_fails_without_a_status() -> None:
     """`Client.ping`: bounded by its timeout; the plugin may come back."""
     with Client(echo_config()) as client:
-        assert client.pid is not None
-        os.kill(client.pid, signal.SIGSTOP)
+        stop(client.pid)
         started = time.monotonic()
         with pytest.raises(ConnectionLost, match="it is still running") as caught:
             client.ping(timeout=0.3)
         assert time.monotonic() - started < 1
         assert caught.value.status is None
+        assert client.pid is not None
         os.kill(client.pid, signal.SIGCONT)
         client.ping()
 
@@ -252,8 +253,7 @@ def test_stopped_plugin_is_killed_within_its_grace_and_a_second(
 ) -> None:
     """Requirement: `kill` is bounded even then; go-plugin's hangs for ever."""
     with Client(echo_config(auto_mtls=auto_mtls)) as client:
-        assert client.pid is not None
-        os.kill(client.pid, signal.SIGSTOP)
+        stop(client.pid)
         started = time.monotonic()
         client.kill(grace)
         assert time.monotonic() - started < grace + 1
@@ -265,8 +265,7 @@ def test_kill_timeout_of_the_configuration_is_the_default_grace(
 ) -> None:
     """`ClientConfig.kill_timeout`; the log tells about the force."""
     with Client(echo_config(kill_timeout=0.3)) as client:
-        assert client.pid is not None
-        os.kill(client.pid, signal.SIGSTOP)
+        stop(client.pid)
         started = time.monotonic()
     assert 0.3 <= time.monotonic() - started < 1.3
     assert client.exit_status == -signal.SIGKILL
