@@ -1,10 +1,9 @@
 """The broker: further connections of a link, in either direction."""
 
 import contextlib
-import logging
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import grpc
@@ -12,29 +11,30 @@ import pytest
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
-from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.net.sockets import client_context, server_context
-from goplugin_py.services import broker as broker_module
 from goplugin_py.services.broker import (
     MAX_SERVICE_ID,
     BrokerServicer,
     BrokerStream,
     LinkBroker,
 )
+from goplugin_py.services.channel import open_channel
+from goplugin_py.services.exchange import SocketExchange
+from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Transport
-from tests.echo import add_echo, call, serving
+from tests.echo import add_echo, call
 from tests.peers import WAIT, identity_of, until
 
 SHORT = 0.05
 
 
-def transport_of(own: str, peer: str, tls: bool) -> Transport:
+def transport_of(kind: type[Transport], own: str, peer: str, tls: bool) -> Transport:
     if not tls:
-        return Transport()
+        return kind()
     identity, certificate = identity_of(own), identity_of(peer).certificate
-    return Transport(
+    return kind(
         client_context=client_context(identity, certificate),
         server_context=server_context(identity, certificate),
     )
@@ -53,37 +53,44 @@ class Pair:
 
 
 @contextlib.contextmanager
-def joined(tls: bool) -> Iterator[Pair]:
-    transports = [
-        transport_of("host", "plugin", tls),
-        transport_of("plugin", "host", tls),
-    ]
-    host, plugin = (LinkBroker(transport) for transport in transports)
+def joined(*, tls: bool, multiplex: bool) -> Iterator[Pair]:
+    kind = MultiplexTransport if multiplex else Transport
+    near = transport_of(kind, "host", "plugin", tls)
+    far = transport_of(kind, "plugin", "host", tls)
+    host, plugin = (LinkBroker(exchange_for(each)) for each in (near, far))
     server = Server(max_workers=1)
     server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(plugin))
-    with serving(server) as channel:
-        stream = BrokerStream(host, channel, "test")
-        try:
-            yield Pair(host, plugin)
-        finally:
-            for broker in (host, plugin):
-                broker.close()
-                broker.close()
-            stream.close(WAIT)
-    for transport in transports:
-        transport.close()
+    binding = far.bind(server)
+    server.start()
+    connection = near.connect(binding.address)
+    channel = open_channel(connection.target)
+    stream = BrokerStream(host, channel, "test")
+    try:
+        yield Pair(host, plugin)
+    finally:
+        for broker in (host, plugin):
+            broker.close()
+            broker.close()
+        stream.close(WAIT)
+        channel.close()
+        connection.close()
+        server.close(0)
+        binding.close()
+        near.close()
+        far.close()
 
 
-@pytest.fixture(params=[True, False], ids=["tls", "plain"])
+@pytest.fixture(params=["plain", "tls", "multiplex", "multiplex-tls"])
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    with joined(request.param) as pair:
+    kind = request.param
+    with joined(tls="tls" in kind, multiplex="multiplex" in kind) as pair:
         yield pair
 
 
 @pytest.fixture
 def lone() -> Iterator[LinkBroker]:
     """A broker whose other side is played by the test."""
-    broker = LinkBroker(Transport())
+    broker = LinkBroker(SocketExchange(Transport()))
     yield broker
     broker.close()
 
@@ -116,7 +123,7 @@ def test_a_dial_waits_for_the_other_side(pair: Pair, who: str) -> None:
     near, far = pair.sides(who)
     with ThreadPoolExecutor(1) as pool:
         dialled = pool.submit(far.dial, 7)
-        until(lambda: far._changed._waiters)  # type: ignore[attr-defined]
+        assert not wait([dialled], SHORT).done
         with near.accept_and_serve(7, add_echo), dialled.result(WAIT) as channel:
             assert call(channel) == b"ping"
 
@@ -134,9 +141,10 @@ def test_many_connections_are_open_at_once_in_both_directions(pair: Pair) -> Non
             assert list(answers) == [b"%d" % n for n in range(10)]
 
 
-def test_an_offer_is_taken_by_one_dial(pair: Pair) -> None:
+def test_an_offer_of_a_socket_is_taken_by_one_dial() -> None:
     """go-plugin: an id has one slot, which a dial empties."""
     with (
+        joined(tls=False, multiplex=False) as pair,
         pair.host.accept_and_serve(3, add_echo),
         pair.plugin.dial(3),
         pytest.raises(BrokerTimeout),
@@ -201,43 +209,16 @@ def test_ids_start_at_one_are_never_used_twice_and_never_zero(
 # Offers
 
 
-def test_a_dial_that_nobody_answers_names_the_id(lone: LinkBroker) -> None:
+def test_a_dial_that_nobody_answers_names_the_id(pair: Pair) -> None:
     with pytest.raises(BrokerTimeout, match="service id 4711") as caught:
-        lone.dial(4711, timeout=SHORT)
+        pair.host.dial(4711, timeout=SHORT)
     assert caught.value.service_id == 4711
     assert isinstance(caught.value, TimeoutError)
 
 
-def test_an_offer_that_came_first_is_kept_for_a_while(
-    lone: LinkBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """go-plugin: GRPCBroker.timeoutWait."""
+def test_an_offer_that_came_first_is_kept(lone: LinkBroker) -> None:
     lone.receive(offer(1))
     lone.dial(1, timeout=0).close()
-    monkeypatch.setattr(broker_module, "BROKER_TIMEOUT", 0.0)
-    lone.receive(offer(2))
-    with pytest.raises(BrokerTimeout):
-        lone.dial(2, timeout=SHORT)
-
-
-def test_a_second_offer_of_an_id_is_dropped(
-    lone: LinkBroker, caplog: pytest.LogCaptureFixture
-) -> None:
-    """go-plugin: GRPCBroker.Run finds the slot full."""
-    with caplog.at_level(logging.WARNING, "goplugin.broker"):
-        lone.receive(offer(1, "/first"))
-        lone.receive(offer(1, "/second"))
-    assert "dropped an offer of service id 1" in caplog.text
-    assert lone._wait_for_offer(1, Deadline(0)).address == "/first"
-
-
-def test_a_flood_of_offers_is_bounded(
-    lone: LinkBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(broker_module, "MAX_PENDING", 10)
-    for service_id in range(1000):
-        lone.receive(offer(service_id))
-    assert len(lone._offers) == 10
 
 
 @pytest.mark.parametrize(
@@ -271,13 +252,14 @@ def test_offers_made_before_the_stream_opens_are_sent_then(lone: LinkBroker) -> 
 # Ends
 
 
-def test_closing_a_broker_wakes_who_waits(lone: LinkBroker) -> None:
+def test_closing_a_broker_wakes_who_waits(pair: Pair) -> None:
     with ThreadPoolExecutor(1) as pool:
-        dialled = pool.submit(lone.dial, 1)
-        until(lambda: lone._changed._waiters)  # type: ignore[attr-defined]
-        lone.close()
-        with pytest.raises(BrokerError, match="the broker is closed"):
+        dialled = pool.submit(pair.host.dial, 1)
+        assert not wait([dialled], SHORT).done
+        pair.host.close()
+        with pytest.raises(BrokerError) as caught:
             dialled.result(WAIT)
+        assert not isinstance(caught.value, BrokerTimeout)
 
 
 def test_a_closed_broker_refuses_everything(lone: LinkBroker) -> None:
@@ -291,7 +273,7 @@ def test_a_closed_broker_refuses_everything(lone: LinkBroker) -> None:
 
 
 def test_closing_a_broker_ends_all_that_it_opened() -> None:
-    with joined(tls=True) as pair:
+    with joined(tls=True, multiplex=False) as pair:
         served = pair.host.accept_and_serve(1, add_echo)
         channel = pair.plugin.dial(1)
         assert call(channel) == b"ping"

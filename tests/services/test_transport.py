@@ -176,7 +176,7 @@ def test_a_port_that_another_process_took_first_is_skipped(
         taken.close()
         freed.close()
         tried: list[str] = []
-        add_port = transport_module._add_port
+        add_port = transport_module.add_port
 
         def slower(server: grpc.Server, address: Address) -> None:
             tried.append(address.text)
@@ -184,7 +184,7 @@ def test_a_port_that_another_process_took_first_is_skipped(
                 raise ConfigError("taken")
             add_port(server, address)
 
-        monkeypatch.setattr(transport_module, "_add_port", slower)
+        monkeypatch.setattr(transport_module, "add_port", slower)
         server = echo_server()
         binding = links.make(network="tcp", ports=ports).bind(server)
         assert binding.address.host_port[1] == ports[1]
