@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     rule,
 )
@@ -267,6 +268,10 @@ class TwoSessions(RuleBasedStateMachine):
         usable = [each for each in side.accepted if not each.is_reset]
         return usable[index % len(usable)] if usable else None
 
+    @initialize()
+    def begin(self) -> None:
+        opened(self.pair)
+
     @rule(side=sides)
     def open(self, side: int) -> None:
         opener = self.pair.sides[side]
@@ -318,6 +323,10 @@ class TwoSessions(RuleBasedStateMachine):
     def deliver(self, side: int, sizes: list[int]) -> None:
         for size in sizes:
             self.pair.deliver(self.pair.sides[side], size)
+
+    @rule()
+    def settle(self) -> None:
+        self.pair.settle()
 
     @rule(seconds=st.sampled_from([1.0, 29.0, 31.0, 80.0, 301.0]))
     def wait(self, seconds: float) -> None:
