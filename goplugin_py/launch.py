@@ -346,8 +346,10 @@ class Launch:
         except BaseException as exc:
             transport.close()
             if isinstance(exc, OSError):
-                where = handshake.address
-                raise LaunchError(f"can't connect to the plugin at {where}") from exc
+                raise LaunchError(
+                    f"can't connect to the plugin at {handshake.address}: "
+                    f"{exc.strerror or exc}"
+                ) from exc
             raise
         with self._lock:
             self._link = link
