@@ -1,9 +1,10 @@
 """The one-time certificates of AutoMTLS."""
 
 import base64
+import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 BACKDATED = timedelta(seconds=30)  # go-plugin: generateCert
 LIFETIME = timedelta(hours=262980)  # go-plugin: generateCert, thirty years
@@ -43,58 +44,118 @@ def generate(now: datetime) -> Identity:
     Args:
         now: The present as an aware datetime.
     """
-    # Imported here because a plain link never needs it and it is slow to import.
-    from cryptography import x509
+    # Imported here because a plain link never needs it. The package's own builder of
+    # certificates takes longer to import than all else that a start has to wait for.
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
     key = ec.generate_private_key(ec.SECP521R1())
-    name = x509.Name(
-        [
-            x509.NameAttribute(NameOID.ORGANIZATION_NAME, ORGANIZATION),
-            x509.NameAttribute(NameOID.COMMON_NAME, HOST_NAME),
-        ]
+    public_key = key.public_key()
+    to_be_signed = _to_be_signed(
+        now,
+        public_key.public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        ),
+        public_key.public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        ),
     )
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_encipherment=True,
-        key_agreement=True,
-        key_cert_sign=True,
-        content_commitment=False,
-        data_encipherment=False,
-        crl_sign=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(secrets.randbits(_SERIAL_BITS) or 1)
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + LIFETIME)
-        .add_extension(usage, critical=True)
-        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
-        )
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(HOST_NAME)]), critical=False
-        )
-        .sign(key, hashes.SHA512())
-    )
+    signature = key.sign(to_be_signed, ec.ECDSA(hashes.SHA512()))
     return Identity(
-        certificate=certificate.public_bytes(serialization.Encoding.DER),
+        certificate=_sequence(to_be_signed, _SIGNED_WITH, _bits(signature)),
         key=key.private_bytes(
             serialization.Encoding.DER,
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.NoEncryption(),
         ),
     )
+
+
+def _to_be_signed(now: datetime, public_key: bytes, point: bytes) -> bytes:
+    """Return RFC 5280's TBSCertificate."""
+    serial = secrets.randbits(_SERIAL_BITS) or 1
+    name = _sequence(
+        _attribute(_OID_ORGANIZATION, ORGANIZATION), _attribute(_OID_NAME, HOST_NAME)
+    )
+    extensions = _sequence(
+        _extension(_OID_KEY_USAGE, _bits(_KEY_USAGES, unused=2), is_critical=True),
+        _extension(_OID_PURPOSES, _sequence(*map(_oid, _PURPOSES))),
+        _extension(_OID_CONSTRAINTS, _sequence(_TRUE), is_critical=True),
+        _extension(_OID_KEY_ID, _der(0x04, hashlib.sha1(point).digest())),  # noqa: S324
+        _extension(_OID_HOST_NAMES, _sequence(_der(0x82, HOST_NAME.encode()))),
+    )
+    return _sequence(
+        _der(0xA0, _integer(2)),  # X.509 version 3
+        _integer(serial),
+        _SIGNED_WITH,
+        name,
+        _sequence(_time(now - BACKDATED), _time(now + LIFETIME)),
+        name,
+        public_key,
+        _der(0xA3, extensions),
+    )
+
+
+# ASN.1 in DER, as much of it as the certificate needs
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    length = len(content)
+    if length < 0x80:
+        return bytes((tag, length)) + content
+    size = (length.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | size)) + length.to_bytes(size) + content
+
+
+def _sequence(*parts: bytes) -> bytes:
+    return _der(0x30, *parts)
+
+
+def _integer(value: int) -> bytes:
+    return _der(0x02, value.to_bytes(value.bit_length() // 8 + 1))
+
+
+def _bits(data: bytes, unused: int = 0) -> bytes:
+    return _der(0x03, bytes((unused,)), data)
+
+
+def _oid(encoded: str) -> bytes:
+    return _der(0x06, bytes.fromhex(encoded))
+
+
+def _time(moment: datetime) -> bytes:
+    text = f"{moment.astimezone(UTC):%Y%m%d%H%M%SZ}"
+    # RFC 5280: with two digits of the year until 2049.
+    if moment.year < 2050:
+        return _der(0x17, text[2:].encode())
+    return _der(0x18, text.encode())
+
+
+def _attribute(oid: str, value: str) -> bytes:
+    """Return a part of a name: the set of one type and its PrintableString."""
+    return _der(0x31, _sequence(_oid(oid), _der(0x13, value.encode())))
+
+
+def _extension(oid: str, value: bytes, *, is_critical: bool = False) -> bytes:
+    critical = _TRUE if is_critical else b""
+    return _sequence(_oid(oid), critical, _der(0x04, value))
+
+
+_TRUE = _der(0x01, b"\xff")
+_KEY_USAGES = bytes((0b1010_1100,))  # signature, key encipherment, agreement, cert sign
+_OID_ORGANIZATION = "55 04 0a"  # 2.5.4.10
+_OID_NAME = "55 04 03"  # 2.5.4.3, common name
+_OID_KEY_ID = "55 1d 0e"  # 2.5.29.14, subject key identifier
+_OID_KEY_USAGE = "55 1d 0f"  # 2.5.29.15
+_OID_HOST_NAMES = "55 1d 11"  # 2.5.29.17, subject alternative name
+_OID_CONSTRAINTS = "55 1d 13"  # 2.5.29.19, basic constraints
+_OID_PURPOSES = "55 1d 25"  # 2.5.29.37, extended key usage
+_PURPOSES = (
+    "2b 06 01 05 05 07 03 02",  # 1.3.6.1.5.5.7.3.2, client authentication
+    "2b 06 01 05 05 07 03 01",  # 1.3.6.1.5.5.7.3.1, server authentication
+)
+_SIGNED_WITH = _sequence(_oid("2a 86 48 ce 3d 04 03 04"))  # ecdsa-with-SHA512
 
 
 def to_pem(data: bytes, label: str) -> str:
