@@ -199,7 +199,9 @@ def go(
             finally:
                 process.kill()
     assert process.returncode == 0, run.log
-    assert not (is_content and "[ERR]" in run.log), run.log
+    # Our end of the connection may come while Go gives the last credit back.
+    errors = [line for line in run.log.splitlines() if "[ERR]" in line]
+    assert not is_content or all("closed network" in line for line in errors), errors
     run.report = json.loads(output)
 
 

@@ -1,7 +1,7 @@
 """yamux: many byte streams over one connection. Bytes in, bytes out, either role.
 
 Layer: wire. On the wire this is hashicorp/yamux 0.1.2 with its `DefaultConfig`, which
-go-plugin uses for broker multiplexing; names after a colon are symbols of its source.
+go-plugin uses for broker multiplexing; names after `yamux:` are symbols of its source.
 
 Theory of operation
 ===================
@@ -226,13 +226,14 @@ class Session:
         Raises:
             LocalProtocolError: `can_open` is false.
         """
+        # Go lets a peer open streams with our ids, and so do we.
+        while self._next_id in self._streams:
+            self._next_id += 2
         problem = self._open_problem()
         if problem is not None:
             raise LocalProtocolError(problem)
         stream = self._add(self._next_id, State.SYN_SENT, now + STREAM_OPEN_TIMEOUT)
-        # A peer is free to use our ids, and Go lets it.
-        while self._next_id in self._streams:
-            self._next_id += 2
+        self._next_id += 2
         self._unacked.add(stream)
         self._opening[stream] = None
         self._output.put(Frame(FrameType.WINDOW_UPDATE, SYN, stream.stream_id, 0))

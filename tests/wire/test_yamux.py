@@ -288,9 +288,17 @@ def test_ids_run_out() -> None:
 def test_ids_in_use_are_passed_over() -> None:
     """A peer may open streams with our ids; Go would forget such a stream."""
     client = session(is_client=True)
-    opened(client, frames.syn(3))
-    ids = [client.open_stream(0.0).stream_id for _ in range(2)]
-    assert ids == [1, 5]
+    for stream_id in (1, 5, 7):
+        opened(client, frames.syn(stream_id))
+    ids = [client.open_stream(0.0).stream_id for _ in range(3)]
+    assert ids == [3, 9, 11]
+
+
+def test_our_ids_are_not_used_again() -> None:
+    """Frames for the old stream may still be on their way."""
+    client = session(is_client=True)
+    client.open_stream(0.0).reset()
+    assert client.open_stream(0.0).stream_id == 3
 
 
 @pytest.mark.parametrize("stream_id", [0, 1, 2, MAX])
