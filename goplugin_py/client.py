@@ -124,6 +124,7 @@ class Client:
         process = link.process
         link.close_broker()
         if not process.has_exited:
+            link.settle((deadline.remaining() or 0.0) / 2)
             self._ask(link, deadline)
         link.close(deadline.within(STDIO_TIMEOUT))
         if not process.output.exited.wait(deadline.remaining()):

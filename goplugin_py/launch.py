@@ -49,6 +49,8 @@ from goplugin_py.wire.handshake import MAX_LINE_LENGTH, Handshake
 STATUS_TIMEOUT = 1.0
 # After SIGKILL, and for threads whose input has ended: both take milliseconds.
 JOIN_TIMEOUT = 1.0
+# Output that is on its way comes without pauses of this length, or nearly so.
+OUTPUT_PAUSE = 0.05
 # What a plugin says to a person who runs it, or to a host with another cookie
 # (go-plugin: Serve).
 RUN_BY_HAND = " is a plugin"
@@ -171,9 +173,16 @@ class Link:
             self.broker = LinkBroker(exchange_for(transport), options)
             undo.callback(self.broker.close)
             self._broker_stream = BrokerStream(self.broker, self.channel, name)
+            self._output_arrived = threading.Event()
+            self._wants_output = bool(config.sync_stdout or config.sync_stderr)
             self._stdio = threading.Thread(
                 target=copy_stdio,
-                args=(self.channel, config.sync_stdout, config.sync_stderr),
+                args=(
+                    self.channel,
+                    config.sync_stdout,
+                    config.sync_stderr,
+                    self._output_arrived.set,
+                ),
                 name=f"goplugin-stdio-{name}",
                 daemon=True,
             )
@@ -189,6 +198,17 @@ class Link:
         """End what was brokered; the first step of a shutdown."""
         self.broker.close()
         self._broker_stream.close(JOIN_TIMEOUT)
+
+    def settle(self, timeout: float) -> None:
+        """Wait until the plugin's output pauses, if anybody wants it.
+
+        A Go plugin that is told to shut down loses what it has not sent yet.
+        """
+        deadline = Deadline(timeout)
+        while self._wants_output and self._stdio.is_alive():
+            self._output_arrived.clear()
+            if not self._output_arrived.wait(deadline.within(OUTPUT_PAUSE)):
+                break
 
     def close(self, timeout: float) -> None:
         """Close the channel, once the plugin's last output has arrived.

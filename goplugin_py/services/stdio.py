@@ -17,7 +17,7 @@ import os
 import selectors
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, TextIO
 
 import grpc
@@ -176,12 +176,21 @@ def _read(fd: int) -> bytes | None:
 
 
 def copy_stdio(
-    channel: grpc.Channel, stdout: BinaryIO | None, stderr: BinaryIO | None
+    channel: grpc.Channel,
+    stdout: BinaryIO | None,
+    stderr: BinaryIO | None,
+    on_chunk: Callable[[], None] = lambda: None,
 ) -> None:
     """Copy a plugin's stdio until it ends (go-plugin: `grpcStdioClient.Run`).
 
     A file that fails is given up, not the stream: unread output would block the
     plugin.
+
+    Args:
+        channel: To the plugin.
+        stdout: Receives stdout; None discards it.
+        stderr: Likewise.
+        on_chunk: Called after each chunk.
     """
     sinks = {StdioData.STDOUT: stdout, StdioData.STDERR: stderr}
     try:
@@ -190,6 +199,7 @@ def copy_stdio(
                 _log.warning("stdio on an unknown channel %s", chunk.channel)
                 continue
             sinks[chunk.channel] = _write(sinks[chunk.channel], chunk.data)
+            on_chunk()
     except grpc.RpcError as exc:
         # The link is gone, or the plugin has no stdio service.
         _log.debug("stdio ended: %s", exc)
