@@ -248,7 +248,7 @@ def _chatter() -> None:
 
 
 def _spawn() -> None:
-    subprocess.Popen(["sleep", "60"])
+    subprocess.Popen(["sleep", "60"], close_fds=False)
 
 
 def _fork() -> None:

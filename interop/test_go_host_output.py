@@ -26,6 +26,14 @@ def test_foreign_output_arrives_whole_by_the_stdio_service(writer: str) -> None:
     report.assert_healthy()
 
 
+@pytest.mark.parametrize("link", LINKS, ids=str)
+def test_output_from_just_before_the_end_arrives(link: Link) -> None:
+    """The answer to Shutdown waits for it; a Go host hangs up after that."""
+    report = run("print-late", flags=link.flags, env=link.env)
+    report.assert_healthy()
+    assert report["kill"].detail["late_bytes"] == MIB
+
+
 @pytest.mark.parametrize("library", ["logging", "structlog"])
 def test_log_records_keep_level_name_and_pairs(library: str) -> None:
     """go-plugin: Client.logStderr parses them; each level, and names of loggers."""

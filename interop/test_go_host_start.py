@@ -171,7 +171,7 @@ def test_tcp_port_is_in_the_range_of_the_host(mtls: bool) -> None:
 
 
 def test_two_plugins_never_share_a_tcp_port() -> None:
-    """SO_REUSEPORT, which grpcio sets by default, would let them."""
+    """Each finds the port of the other taken, although grpcio would share it."""
     env = {
         "ECHO_NETWORK": "tcp",
         "PLUGIN_MIN_PORT": "31300",

@@ -22,6 +22,8 @@ const (
 	printBlock  = 1024
 	// How long output may take from the plugin's write to the host's writer.
 	effectWithin = 20 * time.Second
+	// How long it may take from an ended plugin, of which all has arrived.
+	lateWithin = 2 * time.Second
 )
 
 // printCaptured has 1 MiB written to each of the plugin's streams and expects exactly
@@ -63,6 +65,24 @@ func sameOutput(ctx context.Context, seen detail, name string, to *recorder, mar
 			fmt.Sprint(len(want), " bytes ", digest(want)))
 	}
 	return nil
+}
+
+// printLate has 1 MiB written to the plugin's stdout and does not wait for it: whether
+// it arrives before the plugin is gone shows at the end, in late_bytes.
+func printLate(ctx context.Context, s *session) (detail, error) {
+	block := pattern(printBlock)
+	s.late = &lateOutput{mark: s.heard.stdout.mark(), size: printRepeat * len(block)}
+	_, err := s.echo.Print(ctx, &echo.PrintRequest{Stdout: block, Repeat: printRepeat})
+	return nil, err
+}
+
+// lateOutput is what has to be in SyncStdout at the end.
+type lateOutput struct{ mark, size int }
+
+func (l *lateOutput) arrived(to *recorder) int {
+	ctx, cancel := context.WithTimeout(context.Background(), lateWithin)
+	defer cancel()
+	return len(to.waitFor(ctx, l.mark, func(data []byte) bool { return len(data) >= l.size }))
 }
 
 // printRaw has 1 MiB written to each of the plugin's file descriptors: stderr must

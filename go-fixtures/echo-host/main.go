@@ -41,6 +41,7 @@ type session struct {
 	conn    *grpc.ClientConn
 	echo    echo.EchoClient
 	heard   *heard
+	late    *lateOutput // set by print-late
 }
 
 func main() {
@@ -149,6 +150,9 @@ func (s *session) end() result {
 	}}
 	if !outcome.OK {
 		outcome.Error = "the plugin did not exit by itself"
+	}
+	if s.late != nil {
+		outcome.Detail["late_bytes"] = s.late.arrived(s.heard.stdout)
 	}
 	return outcome
 }

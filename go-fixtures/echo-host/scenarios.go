@@ -22,11 +22,12 @@ var scenarios = map[string]func(context.Context, *session) (detail, error){
 	"hold":     hold,
 	"sleep-on": sleepOn,
 
-	"print":     printCaptured,
-	"print-fd":  printCapturedFD,
-	"print-raw": printRaw,
-	"log":       logAllLevels,
-	"env":       env,
+	"print":      printCaptured,
+	"print-fd":   printCapturedFD,
+	"print-late": printLate,
+	"print-raw":  printRaw,
+	"log":        logAllLevels,
+	"env":        env,
 
 	"ping":       ping,
 	"health":     healthChecks,
