@@ -258,9 +258,7 @@ def test_go_panic_is_logged_as_an_error_from_its_first_line_to_its_last(
 def test_kill_loses_nothing_that_was_printed_before_it(
     auto_mtls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Requirement 15, though a Go plugin drops what it has not sent at Shutdown
-    (`grpcServer.Stop`): the host waits for a pause first.
-    """
+    """A Go plugin drops what it has not sent at Shutdown (`grpcServer.Stop`)."""
     # A busy machine makes pauses of its own.
     monkeypatch.setattr(launch, "OUTPUT_PAUSE", 1.0)
     out = Sink()
