@@ -1,22 +1,31 @@
-"""A service of the tests' own, whose messages are plain bytes, and who calls it."""
+"""A service of the tests' own, whose messages are plain bytes, and who calls it.
+
+As a program, `python -m tests.echo`, it is a plugin that does as it is told.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc
 
-from goplugin_py import ClientConfig, HandshakeConfig, Plugin, ServeConfig
+from goplugin_py import ClientConfig, HandshakeConfig, Plugin, ServeConfig, serve
 from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import open_channel
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Transport
-from tests.peers import WAIT
+from tests.peers import ROOT, WAIT
 
 SERVICE = "test.Echo"
 HANDSHAKE = HandshakeConfig(1, "TEST_PLUGIN", "5f0c1a5e")
+COMMAND = (sys.executable, "-m", "tests.echo")
 
 Behaviour = Callable[[bytes, grpc.ServicerContext], bytes]
 
@@ -63,8 +72,11 @@ def serve_config(behaviour: Behaviour = repeat, **options: Any) -> ServeConfig:
 
 
 def client_config(*command: str, **options: Any) -> ClientConfig:
-    options = {"plugins": {"echo": Echo()}, **options}
-    return ClientConfig(command=command, handshake=HANDSHAKE, **options)
+    """Configure a client of this program, or of another command."""
+    defaults = {"plugins": {"echo": Echo()}, "env": {"PYTHONPATH": str(ROOT)}}
+    return ClientConfig(
+        command=command or COMMAND, handshake=HANDSHAKE, **{**defaults, **options}
+    )
 
 
 @contextlib.contextmanager
@@ -80,3 +92,46 @@ def serving(server: Server) -> Iterator[grpc.Channel]:
         server.close(0)
         binding.close()
         transport.close()
+
+
+def obey(request: bytes, context: grpc.ServicerContext) -> bytes:
+    """Do what the request's first word says; repeat what says nothing."""
+    order, _, rest = request.partition(b" ")
+    match order:
+        case b"print":
+            os.write(1, rest)
+        case b"complain":
+            os.write(2, rest)
+        case b"log":
+            logging.getLogger("echo").warning("%s", rest.decode())
+        case b"exit":
+            os._exit(int(rest))
+        case b"hang":
+            threading.Event().wait()
+        case b"stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case b"environ":
+            return os.environ.get(rest.decode(), "").encode()
+    return request
+
+
+class Obedient(Echo):
+    """Reaches back to the host as well."""
+
+    def grpc_server(self, broker: Broker, server: grpc.Server) -> None:
+        def act(request: bytes, context: grpc.ServicerContext) -> bytes:
+            order, _, rest = request.partition(b" ")
+            if order == b"dial":
+                with broker.dial(int(rest)) as channel:
+                    return call(channel, b"from the plugin")
+            if order == b"serve":
+                service_id = broker.next_id()
+                broker.accept_and_serve(service_id, add_echo)
+                return b"%d" % service_id
+            return obey(request, context)
+
+        add_echo(server, act)
+
+
+if __name__ == "__main__":
+    serve(serve_config(plugins={"echo": Obedient()}))
