@@ -82,6 +82,7 @@ class Client:
 
         Raises:
             ConnectionLost: It did not, within `timeout` seconds.
+            ClientClosed: The client was killed.
         """
         link = self._started()
         deadline = Deadline(timeout)
@@ -90,6 +91,8 @@ class Client:
         except grpc.RpcError as exc:
             if not is_answer(exc):
                 raise self._lost(link, exc, deadline) from exc
+        except ValueError as exc:  # grpcio's word for a channel that was closed
+            raise ClientClosed("the client was killed") from exc
 
     def _lost(
         self, link: Link, exc: grpc.RpcError, deadline: Deadline

@@ -404,12 +404,11 @@ class Launch:
             )
         link.process.output.exited.wait(self._deadline.within(STATUS_TIMEOUT))
         status = link.process.runner.status
-        reason = link.failure or exc.details()
-        return ExitedEarly(
+        message = (
             "the plugin printed its handshake line but does not answer: "
-            f"{describe_status(status)} ({reason})",
-            status,
+            f"{describe_status(status)} ({link.failure or exc.details()})"
         )
+        return LaunchError(message) if status is None else ExitedEarly(message, status)
 
 
 def _environ(config: ClientConfig, identity: Identity | None) -> dict[str, str]:
