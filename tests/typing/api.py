@@ -1,0 +1,147 @@
+"""The public surface as users write it; checked by mypy, never run."""
+
+import logging
+import ssl
+import subprocess
+from io import BytesIO
+from typing import Any, assert_type
+
+import grpc
+
+from goplugin_py import (
+    Address,
+    Broker,
+    BrokeredServer,
+    BrokerTimeout,
+    Client,
+    ClientConfig,
+    ConnectionLost,
+    ExitedEarly,
+    Handshake,
+    HandshakeConfig,
+    LaunchError,
+    Plugin,
+    PluginServer,
+    ServeConfig,
+    UnixSocketConfig,
+    UnknownPlugin,
+    VersionMismatch,
+    guard_stdout,
+    hclog,
+    probe,
+    serve,
+)
+
+HANDSHAKE = HandshakeConfig(
+    protocol_version=1, magic_cookie_key="KEY", magic_cookie_value="value"
+)
+
+
+class Stub:
+    def __init__(self, channel: grpc.Channel) -> None: ...
+
+
+class Servicer: ...
+
+
+def add_to_server(servicer: Servicer, server: grpc.Server) -> None: ...
+
+
+class Both(Plugin):
+    def grpc_server(self, broker: Broker, server: grpc.Server) -> None:
+        add_to_server(Servicer(), server)
+
+    def grpc_client(self, broker: Broker, channel: grpc.Channel) -> Stub:
+        return Stub(channel)
+
+
+def host() -> None:
+    config = ClientConfig(
+        command=["./kv", "-v"],
+        handshake=HANDSHAKE,
+        plugins={"kv": Plugin.from_stub(Stub), "both": Both()},
+        env={"A": "b"},
+        inherit_env=False,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        auto_mtls=True,
+        start_timeout=1,
+        kill_timeout=0.5,
+        min_port=1,
+        max_port=2,
+        unix_socket=UnixSocketConfig(directory="/run", group="kv"),
+        sync_stdout=BytesIO(),
+        sync_stderr=None,
+        logger=logging.getLogger("kv"),
+        channel_options=[("grpc.max_receive_message_length", 1 << 20)],
+    )
+    ClientConfig(
+        command=("./kv",),
+        handshake=HANDSHAKE,
+        versioned_plugins={1: {"kv": Both()}},
+        tls=ssl.create_default_context(),
+        broker_multiplex=True,
+    )
+    with Client(config) as client:
+        assert_type(client, Client)
+        assert_type(client.dispense("kv"), Any)
+        assert_type(client.ping(timeout=1.0), None)
+        assert_type(client.wait(1.0), int | None)
+        assert_type(client.exited, bool)
+        assert_type(client.exit_status, int | None)
+        assert_type(client.pid, int | None)
+        assert_type(client.id, str)
+        assert_type(client.address, Address)
+        assert_type(client.target, str)
+        assert_type(client.channel, grpc.Channel)
+        assert_type(client.broker, Broker)
+        assert_type(client.negotiated_version, int)
+        client.kill(grace=1.0)
+    assert_type(probe(["./kv"]), Handshake)
+
+
+def errors() -> None:
+    try:
+        host()
+    except VersionMismatch as exc:
+        assert_type(exc.plugin, int)
+        assert_type(exc.line, str)
+    except ExitedEarly as exc:
+        assert_type(exc.status, int | None)
+    except (TimeoutError, LookupError, ValueError, LaunchError, UnknownPlugin):
+        pass
+    except ConnectionLost as exc:
+        assert_type(exc.status, int | None)
+    except BrokerTimeout as exc:
+        assert_type(exc.service_id, int)
+
+
+def broker(broker: Broker) -> None:
+    service_id = broker.next_id()
+    assert_type(service_id, int)
+    with broker.accept_and_serve(
+        service_id, lambda server: add_to_server(Servicer(), server), timeout=1.0
+    ) as served:
+        assert_type(served, BrokeredServer)
+        served.stop()
+    with broker.dial(service_id, timeout=1.0) as channel:
+        Stub(channel)
+
+
+def plugin() -> None:
+    guard_stdout()
+    hclog.configure(level="debug")
+    config = ServeConfig(
+        handshake=HANDSHAKE,
+        plugins={"kv": Plugin.from_servicer(add_to_server, Servicer())},
+        tls=ssl.create_default_context,
+        max_workers=4,
+        server_options=[("grpc.max_send_message_length", 1)],
+        interceptors=[],
+        network="tcp",
+    )
+    with PluginServer(config) as server:
+        assert_type(server.wait(1.0), bool)
+        server.stop(grace=0.0)
+    assert_type(PluginServer(config).start(), Handshake)
+    serve(config)
