@@ -363,13 +363,8 @@ class Launch:
         transport = _transport(self._config, handshake, identity)
         try:
             link = Link(self._config, process, handshake, transport)
-        except BaseException as exc:
+        except BaseException:
             transport.close()
-            if isinstance(exc, OSError):
-                raise LaunchError(
-                    f"can't connect to the plugin at {handshake.address}: "
-                    f"{exc.strerror or exc}"
-                ) from exc
             raise
         with self._lock:
             self._link = link
