@@ -17,8 +17,8 @@ from goplugin_py.net.sockets import private_directory
 from goplugin_py.wire.certificates import Identity, generate
 
 WAIT = 5.0
-# A script may start several plugins, one after the other.
-SCRIPT_WAIT = 60.0
+# A script may start many plugins, one after the other, on a busy machine.
+SCRIPT_WAIT = 100.0
 
 ROOT = Path(__file__).resolve().parent.parent
 
