@@ -180,7 +180,9 @@ class ServeConfig:
     the host's AutoMTLS, and the host must be set up to trust it."""
 
     logger: Logger | None = None
-    """Receives what the server itself has to say; None means `goplugin`."""
+    """A `logging.Logger` or a structlog logger for what the library itself has to say:
+    why it can't serve, and exceptions that nobody caught. None means the stdlib
+    logger `goplugin.serve`."""
 
     max_workers: int = 10
     """How many of the plugin's own calls run at once. Health, stdio, broker and

@@ -29,8 +29,12 @@ _log = logging.getLogger("goplugin.serve")
 
 
 @contextlib.contextmanager
-def captured() -> Iterator[Capture]:
-    """Capture stdout and stderr, and keep the log where it goes."""
+def captured(logger: Any) -> Iterator[Capture]:
+    """Capture stdout and stderr, and keep the log where it goes.
+
+    Args:
+        logger: Receives uncaught exceptions; of `logging` or of structlog.
+    """
     if not logging.getLogger().handlers:
         hclog.configure()
     with contextlib.ExitStack() as stack:
@@ -44,7 +48,7 @@ def captured() -> Iterator[Capture]:
         stack.enter_context(stderr)
         stack.enter_context(_handlers_to(stderr))
         stack.enter_context(_crashes_to(stderr))
-        stack.enter_context(_exceptions_to_log())
+        stack.enter_context(_exceptions_to(logger))
         yield capture
 
 
@@ -86,12 +90,12 @@ def _crashes_to(stderr: TextIO) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _exceptions_to_log() -> Iterator[None]:
+def _exceptions_to(logger: Any) -> Iterator[None]:
     """Log uncaught exceptions instead of printing them."""
     previous = sys.excepthook, threading.excepthook, sys.unraisablehook
 
     def log(what: str, kind: type[BaseException], exc: Any, trace: Any) -> None:
-        _log.error(what, exc_info=(kind, exc or kind(), trace))
+        logger.error(what, exc_info=(kind, exc or kind(), trace))
 
     def main(
         kind: type[BaseException], exc: BaseException, trace: TracebackType | None

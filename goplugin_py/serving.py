@@ -23,6 +23,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
+from typing import Any
 
 from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
@@ -80,7 +81,7 @@ class PluginServer:
             ConfigError: There is nowhere to listen, or the host's variables or a
                 TLS context can't be used.
         """
-        environ = _plugin_environ(os.environ)
+        environ = _plugin_environ(os.environ, _logger(self._config))
         version = choose_version(self._config.plugin_sets, environ.versions)
         with self._lock:
             self._transport, certificate = _transport(
@@ -167,12 +168,14 @@ def serve(config: ServeConfig) -> None:
     on stderr and exits with status 1; so it does when it can't serve.
     """
     _check_cookie(config.handshake)
-    with captured() as capture:
+    logger = _logger(config)
+    with captured(logger) as capture:
         server = PluginServer(config, stdio=capture)
         try:
             line = server.start().format()
         except PluginError as exc:
-            _log.error("can't serve: %s", exc)
+            # No traceback: it is the user's to mend. No arguments: structlog's differ.
+            logger.error(f"can't serve: {exc}")  # noqa: G004, TRY400
             server.stop()
             sys.exit(1)
         signals = Signals(server.ask_to_stop)
@@ -182,6 +185,10 @@ def serve(config: ServeConfig) -> None:
         finally:
             server.stop()
     signals.restore()
+
+
+def _logger(config: ServeConfig) -> Any:
+    return config.logger if config.logger is not None else _log
 
 
 def _check_cookie(handshake: HandshakeConfig) -> None:
@@ -195,13 +202,13 @@ def _check_cookie(handshake: HandshakeConfig) -> None:
         sys.exit(1)
 
 
-def _plugin_environ(environ: Mapping[str, str]) -> PluginEnviron:
+def _plugin_environ(environ: Mapping[str, str], logger: Any) -> PluginEnviron:
     try:
         parsed = PluginEnviron.parse(environ)
     except ValueError as exc:
         raise ConfigError(str(exc)) from exc
     for item in parsed.invalid_versions:
-        _log.warning("the host sent an invalid plugin version %r", item)
+        logger.warning(f"the host sent an invalid plugin version {item!r}")  # noqa: G004
     return parsed
 
 

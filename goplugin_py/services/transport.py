@@ -32,6 +32,8 @@ from goplugin_py.wire.certificates import HOST_NAME
 from goplugin_py.wire.plain import PlainCodec
 from goplugin_py.wire.tls import TLSCodec
 
+BIND_ATTEMPTS = 10
+
 
 @dataclass(frozen=True, kw_only=True)
 class Listening:
@@ -223,21 +225,22 @@ def add_port(server: grpc.Server, address: Address) -> None:
 
 
 def _bind_tcp(server: grpc.Server, ports: Sequence[int]) -> Address:
-    remaining = list(ports)
-    while True:
+    for attempts_left in reversed(range(BIND_ATTEMPTS)):
         # grpcio complains on stderr about a port in use, so look for a free one first.
-        with listen_tcp(remaining) as probe:
+        with listen_tcp(ports) as probe:
             address = address_of(probe)
         try:
             add_port(server, address)
         except ConfigError:
-            # Another process was faster; every retry has fewer ports to try.
-            _, port = address.host_port
-            remaining = [other for other in remaining if other > port]
-            if not remaining:
+            # Another process may have been faster, but not every time.
+            _, taken = address.host_port
+            others = [port for port in ports if port > taken]
+            if not attempts_left or (ports and not others):
                 raise
+            ports = others
         else:
             return address
+    raise AssertionError("the last attempt returns or raises")
 
 
 def remove_socket(address: Address) -> None:
