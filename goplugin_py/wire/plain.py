@@ -8,8 +8,8 @@ class PlainCodec:
         self._received = bytearray()
         self._to_send: list[bytes] = []
         self._has_ended = False
-        self.is_open = True
-        """There is no handshake."""
+        self.is_open = False
+        """Whether the handshake was asked for; it takes nothing else."""
 
     @property
     def is_closed_by_peer(self) -> bool:
@@ -17,7 +17,8 @@ class PlainCodec:
         return self._has_ended and not self._received
 
     def handshake(self) -> bool:
-        """Return that there is nothing to agree on."""
+        """Return that it is done: there is nothing to agree on."""
+        self.is_open = True
         return True
 
     def receive_data(self, data: memoryview | bytes) -> None:
