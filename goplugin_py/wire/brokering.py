@@ -75,8 +75,8 @@ class SendAcknowledgement:
 class OpenStream:
     """Open a stream for a dial; for None, open one and reset it.
 
-    The latter is for an acknowledgement that came too late: the other side holds the
-    next stream for it, and would give it somebody else's.
+    The latter is for an acknowledgement that nobody waits for any more: the other
+    side holds the next stream for its id, and would give it somebody else's.
     """
 
     dial: Dial | None
@@ -108,7 +108,6 @@ class Knocking:
         # As the side that dials. The first dial is under way if it has a deadline.
         self._dials: collections.deque[Dial] = collections.deque()
         self._answer_due: float | None = None
-        self._missed: collections.Counter[int] = collections.Counter()
         # As the side that accepts.
         self._accepting: set[int] = set()
         self._knocks: dict[int, float] = {}
@@ -134,7 +133,7 @@ class Knocking:
         if dial not in self._dials:
             return
         if self._answer_due is not None and self._dials[0] is dial:
-            self._abandon(now)
+            self._finish(now)
         else:
             self._dials.remove(dial)
 
@@ -143,23 +142,21 @@ class Knocking:
             self._answer_due = now + KNOCK_TIMEOUT
             self._actions.append(SendKnock(self._dials[0].service_id))
 
-    def _abandon(self, now: float) -> None:
-        """End the dial under way without an answer, which may come yet."""
-        self._missed[self._dials.popleft().service_id] += 1
+    def _finish(self, now: float) -> None:
+        """End the dial under way."""
+        self._dials.popleft()
         self._answer_due = None
         self._next_dial(now)
 
     def _answered(self, service_id: int, error: str, now: float) -> None:
-        # Answers come in the order of the knocks, so a missed one comes first.
-        if self._missed[service_id]:
-            self._missed[service_id] -= 1
-            if not error:
-                self._actions.append(OpenStream(None))
-        elif self._answer_due is not None and self._dials[0].service_id == service_id:
-            dial = self._dials.popleft()
-            self._answer_due = None
+        # An answer to an earlier knock is as good: it is the id that gets the stream.
+        # The earlier one may never be answered, so it must not be waited for.
+        if self._answer_due is not None and self._dials[0].service_id == service_id:
+            dial = self._dials[0]
             self._actions.append(DialFailed(dial, error) if error else OpenStream(dial))
-            self._next_dial(now)
+            self._finish(now)
+        elif not error:
+            self._actions.append(OpenStream(None))
 
     # The side that accepts
 
@@ -180,9 +177,11 @@ class Knocking:
         return owner
 
     def _knocked(self, service_id: int, now: float) -> None:
-        if service_id in self._knocks or len(self._knocks) < MAX_PENDING:
-            self._knocks[service_id] = now + KNOCK_TIMEOUT
-            self._next_owner(now)
+        self._knocks.pop(service_id, None)  # a new one is the youngest
+        self._knocks[service_id] = now + KNOCK_TIMEOUT
+        if len(self._knocks) > MAX_PENDING:
+            del self._knocks[next(iter(self._knocks))]
+        self._next_owner(now)
 
     def _next_owner(self, now: float) -> None:
         if self._owner is not None:
@@ -225,7 +224,7 @@ class Knocking:
         """Let time pass."""
         if self._answer_due is not None and self._answer_due <= now:
             self._actions.append(DialFailed(self._dials[0], None))
-            self._abandon(now)
+            self._finish(now)
         if self._owner is not None and self._stream_due <= now:
             self._owner = None
             self._next_owner(now)
