@@ -7,6 +7,7 @@ round of the loop goes out together at its end.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from goplugin_py.wire.yamux import (
     GoneAway,
     Session,
     SessionEnded,
+    State,
     Stream,
     StreamOpened,
 )
@@ -33,6 +35,11 @@ class StreamEndpoint:
         self._events = 0
         self._callback: Callable[[int], None] | None = None
         self._is_scheduled = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the peer sends no more, or the stream is over."""
+        return self._stream.is_over or self._stream.state is State.REMOTE_CLOSED
 
     def accept(self) -> None:
         """Take a stream that the peer opened; comes before any other use."""
@@ -52,7 +59,7 @@ class StreamEndpoint:
 
     def send(self, data: memoryview | bytes, /) -> int:
         """Write what the peer, and the session's socket, have room for."""
-        if self._session.is_congested:
+        if self._session.is_congested and not self._stream.is_over:
             raise BlockingIOError
         try:
             count = self._stream.send(data)
@@ -135,7 +142,7 @@ class MultiplexSession:
         self._session = Session(is_client=is_client, now=time.monotonic())
         self._endpoints: dict[Stream, StreamEndpoint] = {}
         self._buffer = memoryview(bytearray(BUFFER_SIZE))
-        self._to_send: bytes = b""
+        self._to_send: bytes | memoryview = b""
         self._is_flushing = False
         self._is_closed = False
         self._timer: Timer | None = None
@@ -199,7 +206,6 @@ class MultiplexSession:
             if isinstance(event, StreamOpened):
                 self._on_stream(self._endpoint(event.stream))
             elif isinstance(event, SessionEnded):
-                self._wake_all()
                 self._end(event.reason)
             elif not isinstance(event, GoneAway) and event.stream in self._endpoints:
                 self._endpoints[event.stream].wake()
@@ -227,7 +233,7 @@ class MultiplexSession:
                 sent = self._sock.send(data)
             except BlockingIOError:
                 sent = 0
-            self._to_send = data[sent:]
+            self._to_send = memoryview(data)[sent:] if sent < len(data) else b""
             if self._to_send:
                 break
         if was_congested != self.is_congested:
@@ -257,10 +263,13 @@ class MultiplexSession:
     def _end(self, reason: Exception | None) -> None:
         if self._is_closed:
             return
+        self._session.close()
+        with contextlib.suppress(OSError):
+            self._flush()  # the last word, if there is room for it
         self._is_closed = True
+        self._to_send = b""
         if self._timer is not None:
             self._timer.cancel()
-        self._session.close()
         self._wake_all()
         self.loop.forget(self._sock)
         self._sock.close()
