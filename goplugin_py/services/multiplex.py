@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from goplugin_py.deadline import Deadline
-from goplugin_py.errors import BrokerError
-from goplugin_py.net.loop import READ, shared_loop
+from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.net.dial import BACKLOG_RETRY
+from goplugin_py.net.loop import READ, Timer, shared_loop
 from goplugin_py.net.sockets import address_of, connect
 from goplugin_py.services.exchange import Exchange, SocketExchange
 from goplugin_py.services.router import Router, Take, no_answer
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     import grpc
 
     from goplugin_py._pb.broker_pb2 import ConnInfo
-    from goplugin_py.net.dial import Done
-    from goplugin_py.net.endpoint import Endpoint
+    from goplugin_py.net.multiplex import StreamEndpoint
     from goplugin_py.services.exchange import Send
+    from goplugin_py.services.router import Done
     from goplugin_py.services.server import Server
     from goplugin_py.wire.address import Address
 
@@ -105,23 +106,19 @@ class MultiplexTransport(Transport):
         run(lambda: router.accept(service_id, relay.take))
 
         def close() -> None:
-            run(lambda: router.withdraw(service_id))
+            run(lambda: router.withdraw(service_id, relay.take))
             relay.close()
 
         return close
 
-    def dial(self, service_id: int, first: Endpoint) -> Connection:
+    def dial(self, service_id: int, stream: StreamEndpoint) -> Connection:
         """Return what reaches an id; its first connection has its stream already."""
-        router = self.router
-        kept = [first]
-
-        def dial(done: Done) -> Callable[[], None]:
-            if kept:
-                done(kept.pop(), None)
-                return lambda: None
-            return router.dial(service_id, done)
-
-        return self._relayed(dial)
+        first = _First(self.router, service_id, stream)
+        try:
+            return _KnockedConnection(self._relayed(first.dial), first)
+        except BaseException:
+            run(first.close)
+            raise
 
     def close(self) -> None:
         """End the session, and remove the private directory; idempotent."""
@@ -135,7 +132,6 @@ class MultiplexExchange:
     def __init__(self, transport: MultiplexTransport) -> None:
         self._transport = transport
         self._router = transport.router
-        self._waiting: set[threading.Event] = set()
 
     def start(self, send: Send) -> None:
         """See `Exchange.start`."""
@@ -143,8 +139,15 @@ class MultiplexExchange:
 
     def dial(self, service_id: int, deadline: Deadline) -> Connection:
         """See `Exchange.dial`. Knocks at once: only the answer tells who is there."""
-        knock = _Knock(self._router, service_id)
-        return self._transport.dial(service_id, knock.wait(deadline))
+        while True:
+            try:
+                stream = _Knock(self._router, service_id).wait(deadline)
+            except BrokerTimeout:
+                if deadline.expired:
+                    raise
+                # One knock has an end of its own; the other side may yet come.
+            else:
+                return self._transport.dial(service_id, stream)
 
     def serve(self, service_id: int, server: Server) -> Callable[[], None]:
         """See `Exchange.serve`."""
@@ -166,7 +169,7 @@ class _Knock:
     def __init__(self, router: Router, service_id: int) -> None:
         self._service_id = service_id
         self._answered = threading.Event()
-        self._stream: Endpoint | None = None
+        self._stream: StreamEndpoint | None = None
         self._failure: Exception | None = None
         self._give_up: Callable[[], None] = lambda: None
         run(lambda: self._begin(router))
@@ -174,11 +177,11 @@ class _Knock:
     def _begin(self, router: Router) -> None:
         self._give_up = router.dial(self._service_id, self._done)
 
-    def _done(self, stream: Endpoint | None, failure: Exception | None) -> None:
+    def _done(self, stream: StreamEndpoint | None, failure: Exception | None) -> None:
         self._stream, self._failure = stream, failure
         self._answered.set()
 
-    def wait(self, deadline: Deadline) -> Endpoint:
+    def wait(self, deadline: Deadline) -> StreamEndpoint:
         """Return the stream.
 
         Raises:
@@ -194,6 +197,56 @@ class _Knock:
         raise BrokerError(f"service id {self._service_id}: {self._failure}")
 
 
+class _First:
+    """The stream that a dial has opened, kept for the first connection.
+
+    On the loop's thread, as all that has to do with streams.
+    """
+
+    def __init__(self, router: Router, service_id: int, stream: StreamEndpoint) -> None:
+        self._router = router
+        self._service_id = service_id
+        self._stream: StreamEndpoint | None = stream
+
+    def dial(self, done: Done) -> Callable[[], None]:
+        """Give the stream away, or knock again; a `goplugin_py.net.dial.Dial`."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return self._router.dial(self._service_id, done)
+        if (
+            stream.has_ended
+        ):  # servers wait for a connection's first bytes, but not long
+            stream.close()
+            return self._router.dial(self._service_id, done)
+        done(stream, None)
+        return lambda: None
+
+    def close(self) -> None:
+        """Reset a stream that nobody took; idempotent."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close(reset=True)
+
+
+class _KnockedConnection(Connection):
+    """A relayed connection together with its first stream."""
+
+    def __init__(self, relayed: Connection, first: _First) -> None:
+        super().__init__(relayed.target)
+        self._relayed = relayed
+        self._first = first
+
+    @property
+    def failure(self) -> Exception | None:
+        """See `Connection.failure`."""
+        return self._relayed.failure
+
+    def close(self) -> None:
+        """See `Connection.close`."""
+        self._relayed.close()
+        run(self._first.close)
+
+
 class _Acceptor:
     """Accepts one connection, as go-plugin's `GRPCServerMuxer`, and no more."""
 
@@ -202,6 +255,7 @@ class _Acceptor:
     ) -> None:
         self._listener = listener
         self._take = take
+        self._retry: Timer | None = None
 
     def start(self) -> None:
         """Begin; on the loop's thread, as all else."""
@@ -212,13 +266,18 @@ class _Acceptor:
         try:
             sock, _ = self._listener.accept()
         except OSError as exc:
+            # As in a relay: descriptors may have run out, and the listener stays ready.
             _log.warning("could not accept: %s", exc)
+            shared_loop().forget(self._listener)
+            self._retry = shared_loop().call_later(BACKLOG_RETRY, self.start)
             return
         self.close()
         self._take(sock)
 
     def close(self) -> None:
         """Stop listening; idempotent."""
+        if self._retry is not None:
+            self._retry.cancel()
         shared_loop().forget(self._listener)
         self._listener.close()
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.errors import BrokerTimeout, KnockRejected
-from goplugin_py.net.dial import Done
 from goplugin_py.net.endpoint import Endpoint
 from goplugin_py.net.loop import Timer, shared_loop
 from goplugin_py.net.multiplex import MultiplexSession, StreamEndpoint
@@ -25,6 +24,8 @@ from goplugin_py.wire.brokering import (
 _log = logging.getLogger("goplugin.multiplex")
 
 Take = Callable[[Endpoint], None]
+# Called once, as a `goplugin_py.net.dial.Done`, which is one of these.
+Done = Callable[[StreamEndpoint | None, Exception | None], None]
 
 
 class Router:
@@ -41,6 +42,7 @@ class Router:
         self._default: Take | None = None
         self._on_end: Callable[[], None] | None = None
         self._timer: Timer | None = None
+        self._is_over = False
 
     def begin(
         self,
@@ -58,6 +60,9 @@ class Router:
             default: Takes streams that nobody knocked for; None resets them.
             on_end: Called when the session has ended.
         """
+        if self._is_over:
+            sock.close()
+            return
         self._default = default
         self._on_end = on_end
         sock.setblocking(False)
@@ -88,6 +93,9 @@ class Router:
 
     def dial(self, service_id: int, done: Done) -> Callable[[], None]:
         """Knock, then open a stream; a `goplugin_py.net.dial.Dial` once bound."""
+        if self._is_over:
+            done(None, ConnectionAbortedError("the session has ended"))
+            return lambda: None
         dial = self._knocking.dial(service_id, time.monotonic())
         self._dials[dial] = done
         self._act()
@@ -106,10 +114,11 @@ class Router:
         self._knocking.accept(service_id, time.monotonic())
         self._act()
 
-    def withdraw(self, service_id: int) -> None:
-        """Give no more streams to an id."""
-        self._routes.pop(service_id, None)
-        self._knocking.withdraw(service_id)
+    def withdraw(self, service_id: int, take: Take) -> None:
+        """Give `take` no more streams; harmless when another has taken its place."""
+        if self._routes.get(service_id) == take:
+            del self._routes[service_id]
+            self._knocking.withdraw(service_id)
 
     def receive(self, info: ConnInfo) -> None:
         """Take a message from the other side's broker."""
@@ -165,10 +174,9 @@ class Router:
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        deadline = self._knocking.next_deadline()
-        if deadline is None:
             self._timer = None
-        else:
+        deadline = self._knocking.next_deadline()
+        if deadline is not None and not self._is_over:
             delay = max(0.0, deadline - time.monotonic())
             self._timer = self._loop.call_later(delay, self._advance)
 
@@ -180,23 +188,25 @@ class Router:
         self._session = None
         if reason is not None:
             _log.debug("the session ended: %s", reason)
-        self.give_up_all()
-        if self._on_end is not None:
-            self._on_end()
+        on_end = self._on_end
+        self.close()
+        if on_end is not None:
+            on_end()
 
     def give_up_all(self) -> None:
         """Fail all who wait for a stream."""
-        for dial in list(self._dials):
+        # The latest first: else each that is given up makes room for another knock.
+        for dial in reversed(list(self._dials)):
             self._give_up(dial)
 
     def close(self) -> None:
         """End the session, and fail all who wait; idempotent."""
+        self._is_over = True
         self._on_end = None
         if self._session is not None:
             self._session.close()
         self.give_up_all()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._set_timer()
 
 
 def no_answer(service_id: int) -> BrokerTimeout:
@@ -208,6 +218,6 @@ def no_answer(service_id: int) -> BrokerTimeout:
     )
 
 
-def _reset(endpoint: Endpoint | None, _failure: Exception | None) -> None:
+def _reset(endpoint: StreamEndpoint | None, _failure: Exception | None) -> None:
     if endpoint is not None:
         endpoint.close(reset=True)
