@@ -3,17 +3,16 @@
 import contextlib
 import functools
 import os
-import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from goplugin_py.net.sockets import private_directory
 from goplugin_py.wire.certificates import Identity, generate
 
 WAIT = 5.0
@@ -32,11 +31,8 @@ def identity_of(name: str) -> Identity:
 @contextlib.contextmanager
 def socket_directory() -> Iterator[str]:
     """A directory with a short path, which pytest's are not."""
-    directory = private_directory()
-    try:
+    with tempfile.TemporaryDirectory(prefix="test-", dir="/tmp") as directory:
         yield directory
-    finally:
-        shutil.rmtree(directory)
 
 
 def until(condition: Callable[[], object], wait: float = WAIT) -> None:
