@@ -248,7 +248,7 @@ def test_a_users_own_copy_of_the_protos_imports_beside_ours(
 
 
 def test_well_known_types_of_the_package_are_its_own_and_complete() -> None:
-    """A message accepts only classes of its own pool, so that pool needs a Timestamp."""
+    """A message takes only classes of its own pool, so that pool needs a Timestamp."""
     file = timestamp_pb2.DESCRIPTOR
     assert file.pool is empty_pb2.DESCRIPTOR.pool is not descriptor_pool.Default()
     response = tfplugin6.OpenEphemeralResource.Response(
