@@ -411,7 +411,10 @@ def test_probe_reads_the_line_and_leaves_no_process(tmp_path: Path) -> None:
 # What is left
 
 # Measuring coverage makes a start twice as long, and here there are many.
-UNMEASURED = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+UNMEASURED: dict[str, Any] = {
+    "COVERAGE_PROCESS_CONFIG": "",
+    "COVERAGE_PROCESS_START": "",
+}
 
 LEAKS = """
 import gc, os, sys, tempfile, threading
