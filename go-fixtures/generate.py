@@ -1,4 +1,4 @@
-"""Generate the Go code of `proto/echo.proto` into `go-fixtures/echo`.
+"""Generate the Go code of `proto/NAME.proto` into `go-fixtures/NAME`.
 
 Run it with any Python: protoc comes from grpcio-tools in an environment of its own,
 the Go plugins from the versions that `echo/go.mod` pins.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-GENERATED = HERE / "echo"
+NAMES = ("callback", "echo")
 PROTO = ROOT / "proto"
 # Apart from the development environment, whose protobuf may be of another version.
 TOOLS = ROOT / ".venv-protoc-go"
@@ -26,7 +26,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="compare, change nothing")
     if not parser.parse_args().check:
-        generate(GENERATED)
+        generate(HERE)
         return 0
     with tempfile.TemporaryDirectory() as fresh:
         generate(Path(fresh))
@@ -36,20 +36,23 @@ def main() -> int:
 
 
 def generate(target: Path) -> None:
-    """Write the generated files into the directory `target`."""
+    """Write the generated files into directories below `target`."""
     python = _protoc_python()
     _run(
         sys.executable, "-m", "interop.fixtures", "protoc-gen-go", "protoc-gen-go-grpc"
     )
-    _run(
-        python,
-        *("-m", "grpc_tools.protoc", f"--proto_path={PROTO}"),
-        f"--plugin=protoc-gen-go={HERE / 'bin' / 'protoc-gen-go'}",
-        f"--plugin=protoc-gen-go-grpc={HERE / 'bin' / 'protoc-gen-go-grpc'}",
-        *(f"--go_out={target}", "--go_opt=paths=source_relative"),
-        *(f"--go-grpc_out={target}", "--go-grpc_opt=paths=source_relative"),
-        "echo.proto",
-    )
+    for name in NAMES:
+        output = target / name
+        output.mkdir(exist_ok=True)
+        _run(
+            python,
+            *("-m", "grpc_tools.protoc", f"--proto_path={PROTO}"),
+            f"--plugin=protoc-gen-go={HERE / 'bin' / 'protoc-gen-go'}",
+            f"--plugin=protoc-gen-go-grpc={HERE / 'bin' / 'protoc-gen-go-grpc'}",
+            *(f"--go_out={output}", "--go_opt=paths=source_relative"),
+            *(f"--go-grpc_out={output}", "--go-grpc_opt=paths=source_relative"),
+            f"{name}.proto",
+        )
 
 
 def _protoc_python() -> str:
@@ -61,8 +64,8 @@ def _protoc_python() -> str:
 
 
 def _differences(fresh: Path) -> list[str]:
-    names = [path.name for path in fresh.iterdir()]
-    _, mismatch, errors = filecmp.cmpfiles(fresh, GENERATED, names, shallow=False)
+    names = [str(path.relative_to(fresh)) for path in fresh.rglob("*.go")]
+    _, mismatch, errors = filecmp.cmpfiles(fresh, HERE, names, shallow=False)
     return sorted(mismatch + errors)
 
 

@@ -44,6 +44,9 @@ GO_VERSION_TIMEOUT = 30.0
 VECTORS_TIMEOUT = 300.0
 
 _EXAMPLES = "github.com/hashicorp/go-plugin/examples/"
+# Of go-plugin; the oldest is the one of Terraform 1.5, the first with multiplexing was
+# 1.6.0.
+CALLBACK_VERSIONS = ("1.4.3", "1.6.3", "1.8.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,16 @@ FIXTURES = {
         Fixture("greeter-host", "examples", _EXAMPLES + "basic"),
         Fixture("greeter-plugin", "examples", _EXAMPLES + "basic/plugin"),
         Fixture("kv-host-mtls", "kv-host-mtls"),
+        *(
+            Fixture(
+                f"callback-{role}-{version}",
+                f"callback-{version}",
+                f"goplugin_py/go-fixtures/callback/{role}",
+                shares=("callback",),
+            )
+            for version in CALLBACK_VERSIONS
+            for role in ("host", "plugin")
+        ),
         Fixture("vectors", "vectors"),
         Fixture("yamux-peer", "yamux-peer"),
         Fixture(

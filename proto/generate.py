@@ -80,7 +80,7 @@ RUNS = (
         target="examples/tflint",
     ),
     Run(
-        protos=("interop/echo.proto",),
+        protos=("interop/callback.proto", "interop/echo.proto"),
         includes=(f"interop={PROTO}",),
         output=CODE + TYPES,
         target="interop",
