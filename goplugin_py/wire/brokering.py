@@ -181,7 +181,8 @@ class Knocking:
         self._knocks[service_id] = now + KNOCK_TIMEOUT
         if len(self._knocks) > MAX_PENDING:
             del self._knocks[next(iter(self._knocks))]
-        self._next_owner(now)
+        if service_id in self._accepting:  # spares the search in a flood of others
+            self._next_owner(now)
 
     def _next_owner(self, now: float) -> None:
         if self._owner is not None:
