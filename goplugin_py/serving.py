@@ -29,7 +29,7 @@ from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
 from goplugin_py._pb.stdio_pb2_grpc import add_GRPCStdioServicer_to_server
 from goplugin_py.config import HandshakeConfig, ServeConfig
-from goplugin_py.errors import ConfigError, PluginError
+from goplugin_py.errors import ConfigError, LocalProtocolError, PluginError
 from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
@@ -164,9 +164,14 @@ class PluginServer:
 def serve(config: ServeConfig) -> None:
     """Be a plugin: serve until the host asks for the end (go-plugin: `Serve`).
 
-    Must be called from the main thread. Without the host's cookie it explains itself
-    on stderr and exits with status 1; so it does when it can't serve.
+    Must be called from the main thread, for the sake of signals. Without the host's
+    cookie it explains itself on stderr and exits with status 1; so it does when it
+    can't serve.
     """
+    if threading.current_thread() is not threading.main_thread():
+        raise LocalProtocolError(
+            "serve() must be called from the main thread: use PluginServer elsewhere"
+        )
     _check_cookie(config.handshake)
     logger = _logger(config)
     with captured(logger) as capture:
