@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         UnknownPlugin,
         VersionMismatch,
     )
+    from goplugin_py.managed import cleanup_clients
     from goplugin_py.plugin import Plugin
     from goplugin_py.services.broker import Broker, BrokeredServer
     from goplugin_py.serving import PluginServer, serve
@@ -58,6 +59,7 @@ __all__ = [  # noqa: RUF022 - grouped
     # host
     "Client",
     "ClientConfig",
+    "cleanup_clients",
     "probe",
     # plugin
     "PluginServer",
@@ -107,6 +109,7 @@ _HOMES = {
     "PluginServer": "serving",
     "ServeConfig": "config",
     "UnixSocketConfig": "config",
+    "cleanup_clients": "managed",
     "guard_stdout": "stdout",
     "probe": "client",
     "serve": "serving",

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import grpc
 
+from goplugin_py import managed
 from goplugin_py._pb.controller_pb2 import Empty
 from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
 from goplugin_py.config import ClientConfig, HandshakeConfig
@@ -59,6 +60,8 @@ class Client:
             if self._is_killed:
                 raise ClientClosed("this client was killed: make a new one")
             if self._link is None:
+                if self._config.managed:
+                    managed.add(self, self._config.kill_timeout)
                 self._link = self._launch.run()
                 # A host that ends without kill() must not leave the plugin behind.
                 self._finalizer = weakref.finalize(self, Link.forsake, self._link)
@@ -122,6 +125,7 @@ class Client:
             link = self._link
             if link is not None and not link.is_closed:
                 self._shut_down(link, deadline)
+            managed.discard(self)
 
     def _shut_down(self, link: Link, deadline: Deadline) -> None:
         process = link.process

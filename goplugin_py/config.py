@@ -134,6 +134,10 @@ class ClientConfig:
     """A `logging.Logger` or a structlog logger that receives the plugin's log and
     its plain stderr lines; None means the stdlib logger `goplugin`."""
 
+    managed: bool = False
+    """Whether `cleanup_clients` kills the plugin, which also runs at the
+    interpreter's end: in order then, where other plugins are ended by a signal."""
+
     channel_options: ChannelOptions = ()
     """gRPC channel options. They win over ours: unlimited messages, single-threaded
     unary-stream calls."""

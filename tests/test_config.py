@@ -117,6 +117,7 @@ def test_a_clients_defaults_are_go_plugins_and_safe() -> None:
     for name in ("cwd", "stdin", "logger", "sync_stdout", "sync_stderr", "unix_socket"):
         assert getattr(config, name) is None
     assert config.channel_options == ()
+    assert not config.managed
 
 
 def test_a_context_of_ones_own_turns_auto_mtls_off() -> None:

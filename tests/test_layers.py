@@ -25,7 +25,7 @@ LAYERS = (
     ("process",),
     ("services",),
     ("plugin", "config"),
-    ("launch",),
+    ("launch", "managed"),
     ("client",),
     ("hosted",),
     ("serving",),

@@ -26,6 +26,7 @@ from goplugin_py import (
     UnixSocketConfig,
     UnknownPlugin,
     VersionMismatch,
+    cleanup_clients,
     guard_stdout,
     hclog,
     probe,
@@ -73,6 +74,7 @@ def host() -> None:
         sync_stdout=BytesIO(),
         sync_stderr=None,
         logger=logging.getLogger("kv"),
+        managed=True,
         channel_options=[("grpc.max_receive_message_length", 1 << 20)],
     )
     ClientConfig(
@@ -98,6 +100,7 @@ def host() -> None:
         assert_type(client.negotiated_version, int)
         client.kill(grace=1.0)
     assert_type(probe(["./kv"]), Handshake)
+    assert_type(cleanup_clients(), None)
 
 
 def errors() -> None:
