@@ -1,10 +1,12 @@
 // Command echo-plugin serves the Echo service with plugin.Serve.
 //
 // ECHO_VERSIONS, a comma-separated list, replaces protocol version 1 by these
-// versions, all with the same plugin.
+// versions, all with the same plugin. ECHO_TLS, the path of a PEM file with a
+// certificate and its key, makes it serve with a TLSProvider of its own.
 package main
 
 import (
+	"crypto/tls"
 	"fmt"
 	"os"
 
@@ -21,6 +23,12 @@ func main() {
 	}
 	set := plugin.PluginSet{service.PluginName: service.NewPlugin(config.Logger)}
 
+	if path := os.Getenv("ECHO_TLS"); path != "" {
+		config.TLSProvider = func() (*tls.Config, error) {
+			certificate, err := tls.LoadX509KeyPair(path, path)
+			return &tls.Config{Certificates: []tls.Certificate{certificate}}, err
+		}
+	}
 	if list := os.Getenv("ECHO_VERSIONS"); list != "" {
 		versions, err := service.ParseVersions(list)
 		if err != nil {
