@@ -7,6 +7,7 @@ It does what proto/echo.proto says, as the Go plugin does. Variables change it:
     ECHO_MAX_WORKERS  how many calls run at once
     ECHO_LOG          structlog instead of logging; basicConfig: logging as text
     ECHO_PRINT        libc or child: who prints, instead of Python
+    ECHO_TLS          a PEM file with a certificate and its key to serve with
     ECHO_SLEEP        stubborn: a sleep that no cancellation ends
     ECHO_UNARY        what Unary does besides; see `EFFECTS`
 """
@@ -19,6 +20,7 @@ import importlib
 import logging
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -55,7 +57,16 @@ LEVELS: Mapping[str, int] = {level.label: level for level in hclog.Level}
 
 _VARIANT = {
     name: os.environ.get(f"ECHO_{name}", "")
-    for name in ("VERSIONS", "NETWORK", "MAX_WORKERS", "LOG", "PRINT", "SLEEP", "UNARY")
+    for name in (
+        "VERSIONS",
+        "NETWORK",
+        "MAX_WORKERS",
+        "LOG",
+        "PRINT",
+        "SLEEP",
+        "TLS",
+        "UNARY",
+    )
 }
 
 _log = logging.getLogger("echo")
@@ -286,9 +297,17 @@ def make_config() -> ServeConfig:
         handshake=HANDSHAKE,
         plugins=None if versions else plugins,
         versioned_plugins=dict.fromkeys(versions, plugins) if versions else None,
+        tls=_tls if _VARIANT["TLS"] else None,
         network="tcp" if _VARIANT["NETWORK"] == "tcp" else "unix",
         max_workers=int(_VARIANT["MAX_WORKERS"] or 10),
     )
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(_VARIANT["TLS"])
+    context.set_alpn_protocols(["h2"])
+    return context
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from goplugin_py import TLSRefused
 from goplugin_py.wire.certificates import generate
+from interop import go_host
 from interop.echo_pb2 import Payload
 from interop.python_host import WAIT, echo, echo_config
 
@@ -58,3 +59,11 @@ def test_host_with_auto_mtls_points_at_the_manual_way(pem: Path) -> None:
         echo(config),
     ):
         pass
+
+
+def test_go_host_verifies_a_python_plugin_with_a_certificate_of_its_own(
+    pem: Path,
+) -> None:
+    """go-plugin: ClientConfig.TLSConfig."""
+    flags, env = ("-tls-ca", str(pem)), {"ECHO_TLS": str(pem)}
+    go_host.run("unary", "bidi", flags=flags, env=env).assert_healthy()

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -38,12 +41,14 @@ type options struct {
 	socketGroup, tempDir           string
 	logFile, stderrFile            string
 	startTimeout, timeout          time.Duration
+	tls                            *tls.Config
 }
 
 func parseOptions(arguments []string) (*options, error) {
 	o := &options{allow: []plugin.Protocol{plugin.ProtocolGRPC}}
 	flags := flag.NewFlagSet("echo-host", flag.ContinueOnError)
 	flags.BoolVar(&o.mtls, "mtls", false, "set AutoMTLS")
+	flags.Func("tls-ca", "TLSConfig that trusts this PEM file for localhost", o.setTLS)
 	flags.BoolVar(&o.mux, "mux", false, "set GRPCBrokerMultiplex")
 	flags.BoolVar(&o.skipHostEnv, "skip-host-env", false, "set SkipHostEnv")
 	flags.BoolVar(&o.runner, "runner", false, "start the plugin with a RunnerFunc")
@@ -95,6 +100,18 @@ func (o *options) setVersions(value string) error {
 	return nil
 }
 
+func (o *options) setTLS(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	o.tls = &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost"}
+	if !o.tls.RootCAs.AppendCertsFromPEM(data) {
+		return errors.New("no certificate in it")
+	}
+	return nil
+}
+
 func (o *options) addEnv(value string) error {
 	if !strings.Contains(value, "=") {
 		return errors.New("want K=V")
@@ -126,6 +143,7 @@ func clientConfig(o *options, heard *heard) *plugin.ClientConfig {
 		},
 		AllowedProtocols:    o.allow,
 		AutoMTLS:            o.mtls,
+		TLSConfig:           o.tls,
 		GRPCBrokerMultiplex: o.mux,
 		SkipHostEnv:         o.skipHostEnv,
 		MinPort:             o.minPort,
