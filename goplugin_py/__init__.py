@@ -10,6 +10,7 @@ if TYPE_CHECKING:
         ClientConfig,
         HandshakeConfig,
         ServeConfig,
+        ServeTestConfig,
         UnixSocketConfig,
     )
     from goplugin_py.errors import (
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from goplugin_py.stdout import guard_stdout
     from goplugin_py.wire.address import Address
     from goplugin_py.wire.handshake import Handshake
+    from goplugin_py.wire.reattach import ReattachConfig
 
 __all__ = [  # noqa: RUF022 - grouped
     "__version__",
@@ -55,6 +57,7 @@ __all__ = [  # noqa: RUF022 - grouped
     "Handshake",
     "HandshakeConfig",
     "Plugin",
+    "ReattachConfig",
     "UnixSocketConfig",
     # host
     "Client",
@@ -64,6 +67,7 @@ __all__ = [  # noqa: RUF022 - grouped
     # plugin
     "PluginServer",
     "ServeConfig",
+    "ServeTestConfig",
     "guard_stdout",
     "serve",
     # errors
@@ -107,7 +111,9 @@ _HOMES = {
     "HandshakeConfig": "config",
     "Plugin": "plugin",
     "PluginServer": "serving",
+    "ReattachConfig": "wire.reattach",
     "ServeConfig": "config",
+    "ServeTestConfig": "config",
     "UnixSocketConfig": "config",
     "cleanup_clients": "managed",
     "guard_stdout": "stdout",

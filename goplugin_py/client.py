@@ -14,6 +14,7 @@ import grpc
 from goplugin_py import managed
 from goplugin_py._pb.controller_pb2 import Empty
 from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
+from goplugin_py.attach import Attach, check_attachable, reattach_config
 from goplugin_py.config import ClientConfig, HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
@@ -23,6 +24,7 @@ from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.handshake import Handshake
+from goplugin_py.wire.reattach import ReattachConfig
 
 # A plugin that stops gracefully may wait for its host to hang up before it ends.
 STDIO_TIMEOUT = 0.5
@@ -41,7 +43,11 @@ class Client:
         """Prepare; nothing is started yet."""
         self._config = config
         self._starting = threading.Lock()  # held by the thread that starts or kills
-        self._launch = Launch(config)
+        self._launch: Launch | Attach = (
+            Launch(config)
+            if config.reattach is None
+            else Attach(config, config.reattach)
+        )
         self._link: Link | None = None
         self._is_killed = False
         self._finalizer: weakref.finalize[Any, Any] | None = None
@@ -51,6 +57,7 @@ class Client:
 
         Raises:
             LaunchError: It could not be started; its process is gone.
+            ReattachError: It was to run already, and does not.
             ClientClosed: The client was killed.
         """
         self._started()
@@ -63,8 +70,12 @@ class Client:
                 if self._config.managed:
                     managed.add(self, self._config.kill_timeout)
                 self._link = self._launch.run()
-                # A host that ends without kill() must not leave the plugin behind.
-                self._finalizer = weakref.finalize(self, Link.forsake, self._link)
+                # A host that ends without kill() must not leave the plugin behind,
+                # unless somebody else is to find it.
+                stays = self._config.detach or self._config.reattach is not None
+                self._finalizer = weakref.finalize(
+                    self, Link.leave if stays else Link.forsake, self._link
+                )
             return self._link
 
     def dispense(self, name: str) -> Any:
@@ -102,8 +113,8 @@ class Client:
     ) -> ConnectionLost:
         if exc.code() is grpc.StatusCode.UNAVAILABLE:
             # A process that ends hangs up a moment before its status is known.
-            link.process.output.exited.wait(deadline.within(STATUS_TIMEOUT))
-        status = link.process.runner.status
+            link.process.wait(deadline.within(STATUS_TIMEOUT))
+        status = link.process.status
         return ConnectionLost(
             f"the plugin does not answer: {describe_status(status)} ({exc.details()})",
             status,
@@ -113,7 +124,8 @@ class Client:
         """End the plugin; idempotent, and bounded by `grace` plus one second.
 
         The plugin is asked to shut down and gets `grace` seconds to end; then it is
-        killed. All that it printed before its end has been delivered on return.
+        killed. All that it printed before its end has been delivered on return. A
+        plugin that was attached to in test mode is left running, and is told nothing.
 
         Args:
             grace: Seconds; None means the configuration's `kill_timeout`.
@@ -130,13 +142,14 @@ class Client:
     def _shut_down(self, link: Link, deadline: Deadline) -> None:
         process = link.process
         link.close_broker()
-        if not process.has_exited:
+        if not process.has_exited and not process.is_spared:
             link.settle((deadline.remaining() or 0.0) / 2)
             self._ask(link, deadline)
-        link.close(deadline.within(STDIO_TIMEOUT))
-        if not process.output.exited.wait(deadline.remaining()):
-            _log.warning("plugin %s did not end gracefully", process.runner.name)
-            process.kill()
+        link.close(0 if process.is_spared else deadline.within(STDIO_TIMEOUT))
+        if not process.is_spared and not process.wait(deadline.remaining()):
+            _log.warning("plugin %s did not end gracefully", process.name)
+            process.end()
+        process.release()
         if self._finalizer is not None:
             self._finalizer.detach()
 
@@ -156,7 +169,7 @@ class Client:
             The exit status, a negative number for a signal; None if it still runs
             after `timeout` seconds.
         """
-        self._known().process.output.exited.wait(timeout)
+        self._known().process.wait(timeout)
         return self.exit_status
 
     def _known(self) -> Link:
@@ -170,18 +183,21 @@ class Client:
 
     @property
     def exit_status(self) -> int | None:
-        """The exit status, a negative number for a signal; None before the end."""
-        return self._link.process.runner.status if self.exited and self._link else None
+        """The exit status, a negative number for a signal; None before the end.
+
+        Of a plugin that was attached to it stays None: only a parent learns it.
+        """
+        return self._link.process.status if self.exited and self._link else None
 
     @property
     def pid(self) -> int | None:
         """The process id; None before the start."""
-        return None if self._link is None else self._link.process.runner.pid
+        return None if self._link is None else self._link.process.pid
 
     @property
     def id(self) -> str:
         """An identifier for logs: the process id as text; empty before the start."""
-        return "" if self._link is None else self._link.process.runner.id
+        return "" if self._link is None else str(self._link.process.pid)
 
     @property
     def address(self) -> Address:
@@ -207,6 +223,17 @@ class Client:
     def negotiated_version(self) -> int:
         """The application protocol version that both sides speak."""
         return self._known().handshake.app_version
+
+    def reattach_config(self) -> ReattachConfig:
+        """Return what another host, or a later one, needs to attach to the plugin.
+
+        Raises:
+            ReattachError: The link is one that can't be attached to: the keys of
+                AutoMTLS never leave this host.
+            ProcessNotFound: The plugin has ended.
+        """
+        check_attachable(self._config)
+        return reattach_config(self._config, self._started())
 
     def __enter__(self) -> Self:
         self.start()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from goplugin_py.errors import ConfigError
 from goplugin_py.plugin import Plugin, PluginSet
+from goplugin_py.wire.reattach import ReattachConfig
 
 if TYPE_CHECKING:
     import ssl
@@ -68,8 +70,13 @@ class UnixSocketConfig:
 class ClientConfig:
     """How a host starts a plugin and talks to it."""
 
-    command: Sequence[str]
-    """The program and its arguments; never a shell string."""
+    command: Sequence[str] | None = None
+    """The program and its arguments; never a shell string. Exactly one of this and
+    `reattach` is given."""
+
+    reattach: ReattachConfig | None = None
+    """A plugin that runs already, in place of one to start. The link is plain, unless
+    `tls` is given; what describes a new process is not used."""
 
     handshake: HandshakeConfig
     """What the plugin must agree on."""
@@ -134,6 +141,10 @@ class ClientConfig:
     """A `logging.Logger` or a structlog logger that receives the plugin's log and
     its plain stderr lines; None means the stdlib logger `goplugin`."""
 
+    detach: bool = False
+    """Whether the plugin may outlive a host that ends without `kill`, for the next
+    one to reattach to. It is started in a session of its own then."""
+
     managed: bool = False
     """Whether `cleanup_clients` kills the plugin, which also runs at the
     interpreter's end: in order then, where other plugins are ended by a signal."""
@@ -144,11 +155,19 @@ class ClientConfig:
 
     def __post_init__(self) -> None:
         if self.auto_mtls is None:
-            object.__setattr__(self, "auto_mtls", self.tls is None)
-        _check_command(self.command)
+            is_default = self.tls is None and self.reattach is None
+            object.__setattr__(self, "auto_mtls", is_default)
         _check_plugins(self.plugins, self.versioned_plugins)
+        if self.reattach is None:
+            _check_command(self.command)
+        elif self.command is not None:
+            raise ConfigError("give exactly one of command and reattach")
+        else:
+            self._check_reattach(self.reattach)
         if self.auto_mtls and self.tls is not None:
             raise ConfigError("tls and auto_mtls exclude each other")
+        if self.managed and self.detach:
+            raise ConfigError("managed and detach exclude each other")
         if self.start_timeout <= 0 or self.kill_timeout < 0:
             raise ConfigError("start_timeout must be above 0, kill_timeout not below")
         if not 0 <= self.min_port <= self.max_port <= _MAX_PORT:
@@ -159,10 +178,59 @@ class ClientConfig:
             if not name or "=" in name or "\0" in name + value:
                 raise ConfigError(f"not an environment variable: {name!r}")
 
+    def _check_reattach(self, reattach: ReattachConfig) -> None:
+        if reattach.protocol != "grpc":
+            raise ConfigError(
+                f"the plugin to reattach to speaks {reattach.protocol or 'netrpc'}, "
+                "and only gRPC is supported"
+            )
+        if self.auto_mtls:
+            raise ConfigError(
+                "auto_mtls is not possible with reattach: only the host that started "
+                "the plugin has the keys"
+            )
+        if self.broker_multiplex:
+            raise ConfigError("broker_multiplex is not possible with reattach")
+        self.attached_version(reattach)
+
+    def attached_version(self, reattach: ReattachConfig) -> int:
+        """Return the version that a plugin to reattach to speaks.
+
+        Raises:
+            ConfigError: It is not one that this host offers.
+        """
+        offered = sorted(self.plugin_sets)
+        if reattach.protocol_version in offered:
+            return reattach.protocol_version
+        if reattach.protocol_version == 0 and len(offered) == 1:
+            return offered[0]
+        raise ConfigError(
+            "the plugin to reattach to speaks application protocol version "
+            f"{reattach.protocol_version}, this host offers: "
+            + ", ".join(map(str, offered))
+        )
+
     @property
     def plugin_sets(self) -> Mapping[int, PluginSet]:
         """The plugins by application protocol version."""
         return _plugin_sets(self.handshake, self.plugins, self.versioned_plugins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServeTestConfig:
+    """How a plugin serves that no host has started (go-plugin's name).
+
+    It looks for no cookie and prints no line, and leaves stdout, stderr and signals
+    alone: Ctrl-C is a `KeyboardInterrupt`.
+    """
+
+    on_ready: Callable[[ReattachConfig], None] | None = None
+    """Receives what a host needs to reattach, once the plugin listens (go-plugin:
+    `ReattachConfigCh`)."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends the plugin when it is set (go-plugin: `Context`). So does a host that asks
+    for it, which those in test mode don't."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +270,9 @@ class ServeConfig:
     """What to listen on. Hosts take either; TCP stays on the loopback interface, in
     the range of ports that the host gives."""
 
+    test: ServeTestConfig | None = None
+    """Serve in a test or in a debugger, for hosts that reattach."""
+
     def __post_init__(self) -> None:
         _check_plugins(self.plugins, self.versioned_plugins)
         if self.max_workers < 1:
@@ -233,7 +304,10 @@ def _check_command(command: object) -> None:
             f"use [{command!r}], or shlex.split() it"
         )
     if not isinstance(command, Sequence) or not command:
-        raise ConfigError("command must be a list with the program and its arguments")
+        raise ConfigError(
+            "command must be a list with the program and its arguments, unless there "
+            "is something to reattach to"
+        )
     for word in command:
         if not isinstance(word, str) or "\0" in word:
             raise ConfigError(f"command must hold strings, not {word!r}")

@@ -13,6 +13,7 @@ import contextlib
 import datetime
 import logging
 import os
+import signal
 import socket
 import ssl
 import threading
@@ -35,6 +36,7 @@ from goplugin_py.net import sockets
 from goplugin_py.process.local import LocalRunner, describe_status
 from goplugin_py.process.log import StderrLog
 from goplugin_py.process.output import FirstLine, OutputReader
+from goplugin_py.process.running import RunningProcess
 from goplugin_py.services.broker import BrokerStream, LinkBroker
 from goplugin_py.services.channel import check_health, is_answer, open_channel
 from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
@@ -47,6 +49,8 @@ from goplugin_py.wire.handshake import MAX_LINE_LENGTH, Handshake
 
 # A plugin that closes its stdout is usually about to end; its status is worth this.
 STATUS_TIMEOUT = 1.0
+# A plugin that reacts to SIGTERM needs milliseconds; one that is stuck never does.
+TERM_TIMEOUT = 0.3
 # After SIGKILL, and for threads whose input has ended: both take milliseconds.
 JOIN_TIMEOUT = 1.0
 # Output that is on its way comes without pauses of this length, or nearly so.
@@ -67,13 +71,15 @@ class PluginProcess:
         Raises:
             LaunchError: The system can't run the command.
         """
+        assert config.command is not None
         self._command = tuple(config.command)
         self._handshake = config.handshake
         self.runner = LocalRunner(
-            config.command,
+            self._command,
             _environ(config, identity),
             cwd=None if config.cwd is None else os.fspath(config.cwd),
             stdin=config.stdin,
+            detach=config.detach,
         )
         self.log = StderrLog(config.logger, self.runner.name)
         self.first_line = FirstLine()
@@ -82,7 +88,7 @@ class PluginProcess:
             self.output = self._read_output()
         except OSError as exc:
             raise LaunchError(
-                f"can't run {config.command[0]!r}: {exc.strerror or exc}"
+                f"can't run {self._command[0]!r}: {exc.strerror or exc}"
             ).with_evidence(
                 command=self._command,
                 stderr_tail=(),
@@ -108,6 +114,33 @@ class PluginProcess:
         """Whether it has ended, and all of its output was handed on."""
         return self.output.exited.is_set()
 
+    @property
+    def name(self) -> str:
+        """A short name for logs and threads."""
+        return self.runner.name
+
+    @property
+    def pid(self) -> int | None:
+        """The process id."""
+        return self.runner.pid
+
+    @property
+    def status(self) -> int | None:
+        """The exit status; None before the end."""
+        return self.runner.status
+
+    @property
+    def is_spared(self) -> bool:
+        """Whether a client that is killed must let it live: never."""
+        return False
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the end as `has_exited` has it; return whether it has come."""
+        return self.output.exited.wait(timeout)
+
+    def release(self) -> None:
+        """Do nothing: the thread that watches it ends with it."""
+
     def _take_stdout(self, data: bytes) -> None:
         if data:
             self.first_line.feed(data)
@@ -121,6 +154,13 @@ class PluginProcess:
             address = Handshake.parse(self.first_line.text or "").address
             if address.network == "unix":
                 sockets.remove_stale(address.text)
+
+    def end(self) -> None:
+        """End the process: by SIGTERM, on which plugins tidy up, then by force."""
+        if not self.has_exited:
+            self.runner.signal(signal.SIGTERM)
+            if not self.output.exited.wait(TERM_TIMEOUT):
+                self.kill()
 
     def kill(self) -> None:
         """End the process by force, and wait for its last output."""
@@ -153,12 +193,12 @@ class Link:
     def __init__(
         self,
         config: ClientConfig,
-        process: PluginProcess,
+        process: RunningProcess,
         handshake: Handshake,
         transport: Transport,
     ) -> None:
         """Connect; nothing is awaited yet."""
-        name = process.runner.name
+        name = process.name
         self.process = process
         self.handshake = handshake
         self.is_closed = False
@@ -228,7 +268,11 @@ class Link:
         Runs at the interpreter's end, or as a finalizer on whatever thread, so it
         must not wait for gRPC.
         """
-        self.process.kill()
+        self.process.end()
+        self.leave()
+
+    def leave(self) -> None:
+        """Remove files, as `forsake` does, and let the process live."""
         self._connection.close()
         self._transport.close()
 
@@ -299,10 +343,8 @@ class Launch:
         process = PluginProcess(self._config, identity)
         with self._lock:
             self._process = process
-            is_aborted = self._is_aborted
         try:
-            if is_aborted:
-                raise ClientClosed("the client was killed while it started")
+            self._refuse_aborted()
             yield process
         except BaseException as exc:
             process.kill()
@@ -315,6 +357,10 @@ class Launch:
             if isinstance(exc, LaunchError):
                 process.explain(exc)
             raise
+
+    def _refuse_aborted(self) -> None:
+        if self._is_aborted:
+            raise ClientClosed("the client was killed while it started")
 
     def handshake(self, process: PluginProcess) -> Handshake:
         """Wait for the line and check it."""
@@ -369,8 +415,7 @@ class Launch:
         with self._lock:
             self._link = link
         try:
-            if self._is_aborted:
-                raise ClientClosed("the client was killed while it started")
+            self._refuse_aborted()
             check_health(
                 link.channel, self._deadline.within(self._config.start_timeout)
             )
@@ -397,8 +442,8 @@ class Launch:
             return TLSRefused(
                 f"the TLS handshake with the plugin failed: {link.failure}"
             )
-        link.process.output.exited.wait(self._deadline.within(STATUS_TIMEOUT))
-        status = link.process.runner.status
+        link.process.wait(self._deadline.within(STATUS_TIMEOUT))
+        status = link.process.status
         message = (
             "the plugin printed its handshake line but does not answer: "
             f"{describe_status(status)} ({link.failure or exc.details()})"

@@ -29,7 +29,12 @@ from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
 from goplugin_py._pb.stdio_pb2_grpc import add_GRPCStdioServicer_to_server
 from goplugin_py.config import HandshakeConfig, ServeConfig
-from goplugin_py.errors import ConfigError, LocalProtocolError, PluginError
+from goplugin_py.errors import (
+    ConfigError,
+    LocalProtocolError,
+    PluginError,
+    ReattachError,
+)
 from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
@@ -39,8 +44,9 @@ from goplugin_py.services.server import Server
 from goplugin_py.services.stdio import Capture, StdioServicer
 from goplugin_py.services.transport import Binding, Listening, Transport
 from goplugin_py.wire.certificates import generate
-from goplugin_py.wire.environ import PluginEnviron
+from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, PluginEnviron
 from goplugin_py.wire.handshake import Handshake, choose_version
+from goplugin_py.wire.reattach import ReattachConfig
 
 # The answer to Shutdown goes out within this; a host kills two seconds after it.
 STOP_GRACE = 0.5
@@ -63,16 +69,18 @@ class PluginServer:
             stdio: Feeds the stdio service; without it the service is silent.
         """
         self._config = config
-        self._stopping = threading.Event()
+        test = config.test
+        self._stopping = test.stop if test is not None else threading.Event()
         self._lock = threading.Lock()  # held while starting or stopping
         self._stdio = StdioServicer(stdio.readers if stdio is not None else {})
         self._transport: Transport | None = None
         self._broker: LinkBroker | None = None
         self._server: Server | None = None
         self._binding: Binding | None = None
+        self._handshake: Handshake | None = None
 
     def start(self) -> Handshake:
-        """Listen and serve.
+        """Listen and serve; tell a test where.
 
         Returns:
             What the handshake line must say.
@@ -81,7 +89,18 @@ class PluginServer:
             ConfigError: There is nowhere to listen, or the host's variables or a
                 TLS context can't be used.
         """
-        environ = _plugin_environ(os.environ, _logger(self._config))
+        handshake = self._start()
+        test = self._config.test
+        if test is not None and test.on_ready is not None:
+            try:
+                test.on_ready(self.reattach_config)
+            except BaseException:
+                self.stop(0)
+                raise
+        return handshake
+
+    def _start(self) -> Handshake:
+        environ = _plugin_environ(_variables(self._config), _logger(self._config))
         version = choose_version(self._config.plugin_sets, environ.versions)
         with self._lock:
             self._transport, certificate = _transport(
@@ -93,12 +112,34 @@ class PluginServer:
                 self._transport.close()
                 raise
             assert self._binding is not None
-            return Handshake(
+            self._handshake = Handshake(
                 app_version=version,
                 address=self._binding.address,
                 certificate=certificate,
                 multiplex=environ.multiplex if environ.asked_for_multiplex else None,
             )
+            return self._handshake
+
+    @property
+    def reattach_config(self) -> ReattachConfig:
+        """What a host needs to reattach to this process, once it serves.
+
+        Raises:
+            ReattachError: It does not serve yet, or in a way that is open to the host
+                alone that started it.
+        """
+        handshake = self._handshake
+        if handshake is None:
+            raise ReattachError("the server was not started")
+        if handshake.certificate or handshake.multiplex:
+            raise ReattachError("AutoMTLS and multiplexing tie a plugin to one host")
+        return ReattachConfig(
+            protocol=handshake.protocol,
+            protocol_version=handshake.app_version,
+            address=handshake.address,
+            pid=os.getpid(),
+            test=self._config.test is not None,
+        )
 
     def _serve(self, transport: Transport, version: int) -> None:
         config = self._config
@@ -167,7 +208,13 @@ def serve(config: ServeConfig) -> None:
     Must be called from the main thread, for the sake of signals. Without the host's
     cookie it explains itself on stderr and exits with status 1; so it does when it
     can't serve.
+
+    With `ServeConfig.test` it leaves the process alone, and any thread may call it.
     """
+    if config.test is not None:
+        with PluginServer(config) as server:
+            server.wait()
+        return
     if threading.current_thread() is not threading.main_thread():
         raise LocalProtocolError(
             "serve() must be called from the main thread: use PluginServer elsewhere"
@@ -205,6 +252,14 @@ def _check_cookie(handshake: HandshakeConfig) -> None:
             f"(It expects the environment variable {key} to have a certain value.)\n"
         )
         sys.exit(1)
+
+
+def _variables(config: ServeConfig) -> Mapping[str, str]:
+    """Return the environment; in a test without what asks for a link of one host."""
+    if config.test is None:
+        return os.environ
+    tying = (CLIENT_CERT, MULTIPLEX_GRPC)
+    return {name: text for name, text in os.environ.items() if name not in tying}
 
 
 def _plugin_environ(environ: Mapping[str, str], logger: Any) -> PluginEnviron:

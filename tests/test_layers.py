@@ -25,7 +25,7 @@ LAYERS = (
     ("process",),
     ("services",),
     ("plugin", "config"),
-    ("launch", "managed"),
+    ("launch", "attach", "managed"),
     ("client",),
     ("hosted",),
     ("serving",),

@@ -27,11 +27,13 @@ class LocalRunner:
         *,
         cwd: str | None = None,
         stdin: int | None = None,
+        detach: bool = False,
     ) -> None:
         self._command = list(command)
         self._env = dict(env)
         self._cwd = cwd
         self._stdin = stdin
+        self._detach = detach
         self._process: subprocess.Popen[bytes] | None = None
         self._reaping = threading.Lock()  # guards reaping against signalling
 
@@ -64,6 +66,8 @@ class LocalRunner:
             bufsize=0,
             env=self._env,
             cwd=self._cwd,
+            # A terminal that is closed takes its sessions along.
+            start_new_session=self._detach,
         )
 
     @property
