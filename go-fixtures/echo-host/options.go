@@ -38,6 +38,7 @@ type options struct {
 	cookieValue                    string
 	minPort, maxPort               uint
 	env, scenarios, command        []string
+	reattach                       *plugin.ReattachConfig
 	socketGroup, tempDir           string
 	logFile, stderrFile            string
 	startTimeout, timeout          time.Duration
@@ -60,6 +61,7 @@ func parseOptions(arguments []string) (*options, error) {
 	flags.Func("env", "K=V for Cmd.Env; may be repeated", o.addEnv)
 	flags.StringVar(&o.socketGroup, "socket-group", "", "UnixSocketConfig.Group")
 	flags.StringVar(&o.tempDir, "tempdir", "", "UnixSocketConfig.TempDir; needs -runner to matter")
+	flags.Func("reattach", "Reattach, as JSON like one provider's in TF_REATTACH_PROVIDERS; no command then", o.setReattach)
 	flags.StringVar(&o.logFile, "log-file", "", "write the host's JSON log here instead of stderr")
 	flags.StringVar(&o.stderrFile, "stderr-file", "", "write ClientConfig.Stderr here")
 	flags.DurationVar(&o.startTimeout, "start-timeout", 0, "StartTimeout; default go-plugin's")
@@ -69,8 +71,8 @@ func parseOptions(arguments []string) (*options, error) {
 		return nil, err
 	}
 	o.command = flags.Args()
-	if len(o.command) == 0 {
-		return nil, errors.New("no plugin command")
+	if (len(o.command) == 0) == (o.reattach == nil) {
+		return nil, errors.New("want either a plugin command or -reattach")
 	}
 	return o, nil
 }
@@ -181,6 +183,10 @@ func setPlugins(config *plugin.ClientConfig, versions []int) {
 }
 
 func setCommand(config *plugin.ClientConfig, o *options) {
+	if o.reattach != nil {
+		config.Reattach = o.reattach
+		return
+	}
 	if !o.runner {
 		config.Cmd = exec.Command(o.command[0], o.command[1:]...)
 		config.Cmd.Env = o.env
