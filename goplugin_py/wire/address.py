@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 NETWORKS = ("unix", "tcp")  # go-plugin: Client.Start, netAddrDialer
 PORTS = range(1, 65536)
+# Linux: sockaddr_un.sun_path, less its NUL. Other systems allow less.
+MAX_PATH = 107
 
 _PORT = re.compile(r"[0-9]{1,5}")
 
@@ -30,6 +32,8 @@ class Address:
             raise ValueError(f"not a usable {self.network} address: {self.text!r:.120}")
         if self.network == "tcp":
             _split(self.text)
+        elif len(self.text.encode(errors="surrogateescape")) > MAX_PATH:
+            raise ValueError(f"too long for the path of a socket: {self.text!r:.120}")
 
     @classmethod
     def unix(cls, path: str) -> Self:

@@ -125,6 +125,14 @@ def test_unix_paths_that_no_socket_has_are_refused(path: str) -> None:
         Address.unix(path)
 
 
+def test_unix_paths_that_are_too_long_for_a_socket_are_refused() -> None:
+    """Linux: unix(7), `sun_path` has 108 bytes with its NUL."""
+    assert Address.unix("/" + "ü" * 53)
+    with pytest.raises(ValueError, match="too long") as caught:
+        Address.unix("/" + "ü" * 54)
+    assert len(str(caught.value)) < 200
+
+
 @pytest.mark.parametrize(
     "name",
     [b"plugin123", b"with blank", b"50%25", b"a?b#c|d", b"a:b", b"p\xff", b"p\xc3\xbc"],
