@@ -134,4 +134,5 @@ class Obedient(Echo):
 
 
 if __name__ == "__main__":
-    serve(serve_config(plugins={"echo": Obedient()}))
+    network = os.environ.get("TEST_NETWORK", "unix")
+    serve(serve_config(plugins={"echo": Obedient()}, network=network))
