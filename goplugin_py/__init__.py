@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from goplugin_py.managed import cleanup_clients
     from goplugin_py.plugin import Plugin
+    from goplugin_py.process.secure import SecureConfig
     from goplugin_py.services.broker import Broker, BrokeredServer
     from goplugin_py.serving import PluginServer, serve
     from goplugin_py.stdout import guard_stdout
@@ -62,6 +63,7 @@ __all__ = [  # noqa: RUF022 - grouped
     # host
     "Client",
     "ClientConfig",
+    "SecureConfig",
     "cleanup_clients",
     "probe",
     # plugin
@@ -112,6 +114,7 @@ _HOMES = {
     "Plugin": "plugin",
     "PluginServer": "serving",
     "ReattachConfig": "wire.reattach",
+    "SecureConfig": "process.secure",
     "ServeConfig": "config",
     "ServeTestConfig": "config",
     "UnixSocketConfig": "config",

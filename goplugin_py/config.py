@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import grpc
 
     from goplugin_py.process.log import Logger
+    from goplugin_py.process.secure import SecureConfig
 
 ChannelOptions = Sequence[tuple[str, Any]]
 
@@ -115,6 +116,10 @@ class ClientConfig:
     `GRPCBrokerMultiplex`), as containers need it. A plugin that does not offer it is
     refused."""
 
+    secure: SecureConfig | None = None
+    """The checksum that the executable must have: `command[0]`, not its arguments or
+    what it loads. The bytes that were checked are the ones that are executed."""
+
     start_timeout: float = 60.0
     """Seconds from the start of the process to its first answer."""
 
@@ -184,6 +189,8 @@ class ClientConfig:
                 f"the plugin to reattach to speaks {reattach.protocol or 'netrpc'}, "
                 "and only gRPC is supported"
             )
+        if self.secure is not None:
+            raise ConfigError("secure is not possible with reattach: it runs already")
         if self.auto_mtls:
             raise ConfigError(
                 "auto_mtls is not possible with reattach: only the host that started "

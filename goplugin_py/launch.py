@@ -17,13 +17,14 @@ import signal
 import socket
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import grpc
 
 from goplugin_py.config import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import (
+    ChecksumMismatch,
     ClientClosed,
     ExitedEarly,
     HandshakeError,
@@ -65,11 +66,21 @@ _log = logging.getLogger("goplugin.launch")
 class PluginProcess:
     """A started plugin process: its first line, its log and its end."""
 
-    def __init__(self, config: ClientConfig, identity: Identity | None) -> None:
+    def __init__(
+        self,
+        config: ClientConfig,
+        identity: Identity | None,
+        proceed: Callable[[], None],
+    ) -> None:
         """Start the process.
 
+        Args:
+            config: What to start.
+            identity: Our certificate, which the plugin is told; None without AutoMTLS.
+            proceed: Called now and then while this takes long; may raise to end it.
+
         Raises:
-            LaunchError: The system can't run the command.
+            LaunchError: The system can't run the command, or it is the wrong one.
         """
         assert config.command is not None
         self._command = tuple(config.command)
@@ -79,13 +90,17 @@ class PluginProcess:
             _environ(config, identity),
             cwd=None if config.cwd is None else os.fspath(config.cwd),
             stdin=config.stdin,
+            secure=config.secure,
             detach=config.detach,
         )
         self.log = StderrLog(config.logger, self.runner.name)
         self.first_line = FirstLine()
         try:
-            self.runner.start()
+            self.runner.start(proceed)
             self.output = self._read_output()
+        except ChecksumMismatch as exc:
+            exc.command = self._command
+            raise
         except OSError as exc:
             raise LaunchError(
                 f"can't run {self._command[0]!r}: {exc.strerror or exc}"
@@ -339,8 +354,8 @@ class Launch:
 
     @contextlib.contextmanager
     def _started(self, identity: Identity | None) -> Iterator[PluginProcess]:
+        process = PluginProcess(self._config, identity, self._refuse_aborted)
         self._deadline = Deadline(self._config.start_timeout)
-        process = PluginProcess(self._config, identity)
         with self._lock:
             self._process = process
         try:

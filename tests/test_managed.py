@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from goplugin_py import Client, ClientClosed, LaunchError, cleanup_clients, managed
+from goplugin_py.launch import Launch
 from tests.echo import client_config
 from tests.peers import WAIT, run_python, until
 
@@ -142,9 +143,11 @@ def test_one_that_is_starting_is_stopped() -> None:
         except ClientClosed as exc:
             failures.append(exc)
 
+    launch = client._launch
+    assert isinstance(launch, Launch)
     thread = threading.Thread(target=start)
     thread.start()
-    until(lambda: client._launch._process)
+    until(lambda: launch._process)
     cleanup_clients()
     thread.join(WAIT)
     assert len(failures) == 1

@@ -27,6 +27,8 @@ def diagnose(path: str, failure: OSError | None = None) -> list[str]:
         return [f"{path}: {exc.strerror}"]
     if stat.S_ISDIR(mode):
         return [f"{path} is a directory"]
+    if not stat.S_ISREG(mode):
+        return [f"{path} is no regular file"]  # a pipe would be waited for
     notes = [*_permission(path, mode)]
     try:
         with open(path, "rb") as file:

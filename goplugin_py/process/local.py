@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from goplugin_py.process.diagnosis import diagnose
+from goplugin_py.process.secure import SecureConfig, VerifiedProgram, verify
 
 REAP_TIMEOUT = 5.0  # a killed process is reaped in milliseconds, unless it is in I/O
 
@@ -27,6 +28,7 @@ class LocalRunner:
         *,
         cwd: str | None = None,
         stdin: int | None = None,
+        secure: SecureConfig | None = None,
         detach: bool = False,
     ) -> None:
         self._command = list(command)
@@ -34,6 +36,8 @@ class LocalRunner:
         self._cwd = cwd
         self._stdin = stdin
         self._detach = detach
+        self._secure = secure
+        self._program: VerifiedProgram | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._reaping = threading.Lock()  # guards reaping against signalling
 
@@ -52,14 +56,40 @@ class LocalRunner:
         """The process id; None before `start`."""
         return self._process.pid if self._process is not None else None
 
-    def start(self) -> None:
-        """Start the process.
+    def start(self, proceed: Callable[[], None] = lambda: None) -> None:
+        """Start the process, with a check of the executable if there is to be one.
+
+        Args:
+            proceed: Called now and then during the check; may raise to end it.
 
         Raises:
+            ChecksumMismatch: The executable is another one.
             OSError: The system can't run the command.
         """
-        self._process = subprocess.Popen(
+        if self._secure is None:
+            self._process = self._spawn(None, ())
+            return
+        program = verify(
+            self._command[0],
+            self._secure,
+            env=self._env,
+            cwd=self._cwd,
+            proceed=proceed,
+        )
+        try:
+            self._process = program.run(self._spawn)
+        except BaseException:
+            program.close()
+            raise
+        self._program = program
+
+    def _spawn(
+        self, executable: str | None, descriptors: tuple[int, ...]
+    ) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             self._command,
+            executable=executable,
+            pass_fds=descriptors,
             stdin=self._stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -131,7 +161,9 @@ class LocalRunner:
         self.close()
 
     def close(self) -> None:
-        """Close the pipes."""
+        """Close the pipes; the process has ended."""
+        if self._program is not None:
+            self._program.close()
         for pipe in (self._started.stdout, self._started.stderr):
             if pipe is not None:
                 pipe.close()

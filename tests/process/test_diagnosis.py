@@ -57,6 +57,13 @@ def test_a_directory_is_one(tmp_path: Path) -> None:
     assert diagnose(str(tmp_path)) == [f"{tmp_path} is a directory"]
 
 
+def test_a_pipe_is_not_read(tmp_path: Path) -> None:
+    """It might never have a writer."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    assert diagnose(str(path)) == [f"{path} is no regular file"]
+
+
 def test_a_file_that_is_not_executable_says_its_mode_and_what_to_do(
     program: Path,
 ) -> None:
