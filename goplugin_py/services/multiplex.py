@@ -232,7 +232,7 @@ class _KnockedConnection(Connection):
     """A relayed connection together with its first stream."""
 
     def __init__(self, relayed: Connection, first: _First) -> None:
-        super().__init__(relayed.target)
+        super().__init__(relayed.address)
         self._relayed = relayed
         self._first = first
 

@@ -46,12 +46,19 @@ class Listening:
 
 
 class Connection:
-    """Somewhere to dial. Closing it ends the connections that a relay carries."""
+    """Somewhere to dial: the peer's address, or that of a relay to it.
 
-    def __init__(self, target: str, relay: Relay | None = None) -> None:
-        self.target = target
-        """What grpcio dials."""
+    Closing it ends the relay with what it carries, and removes its socket.
+    """
+
+    def __init__(self, address: Address, relay: Relay | None = None) -> None:
+        self.address = address
         self._relay = relay
+
+    @property
+    def target(self) -> str:
+        """What grpcio dials."""
+        return self.address.target
 
     @property
     def failure(self) -> Exception | None:
@@ -62,6 +69,7 @@ class Connection:
         """Close the relay if there is one; idempotent."""
         if self._relay is not None:
             self._relay.close()
+            remove_socket(self.address)
 
 
 class Binding:
@@ -111,17 +119,17 @@ class Transport:
     def connect(self, address: Address) -> Connection:
         """Return what reaches `address`; nothing is dialled yet."""
         if self._client_context is None:
-            return Connection(address.target)
+            return Connection(address)
         return self._relayed(dial_to(shared_loop(), address))
 
     def _relayed(self, dial: Dial) -> Connection:
         """Return a private socket that is relayed to whatever `dial` reaches."""
         listener = listen_unix(self._directory())
-        target = address_of(listener).target
+        address = address_of(listener)
         codec = self._client_codec
         relay = Relay(shared_loop(), listener, dial, codec, wire_is_dialled=True)
         relay.start()
-        return Connection(target, relay)
+        return Connection(address, relay)
 
     def _client_codec(self) -> Codec:
         if self._client_context is None:
