@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 import socket
 import ssl
 import stat
@@ -53,7 +52,7 @@ def socket_path(directory: str) -> str:
         ConfigError: It would be longer than the system allows.
     """
     while True:
-        path = os.path.join(directory, f"plugin{secrets.randbits(32)}")
+        path = os.path.join(directory, f"plugin{int.from_bytes(os.urandom(4))}")
         if len(os.fsencode(path)) > MAX_UNIX_PATH:
             raise ConfigError(
                 f"the socket path {path!r} is longer than {MAX_UNIX_PATH} characters: "
@@ -222,7 +221,7 @@ def _pem_file(identity: Identity) -> Iterator[tuple[str, bytes | None]]:
             yield f"/proc/self/fd/{fd}", None
         return
     with tempfile.TemporaryDirectory(prefix=_DIRECTORY_PREFIX) as directory:
-        password = secrets.token_urlsafe(32).encode()
+        password = os.urandom(32).hex().encode()
         path = os.path.join(directory, "identity.pem")
         with open(path, "wb", opener=_owner_only) as secret:
             secret.write(identity.certificate_pem.encode())

@@ -2,9 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Self
-from urllib.parse import quote
 
 NETWORKS = ("unix", "tcp")  # go-plugin: Client.Start, netAddrDialer
 PORTS = range(1, 65536)
@@ -12,6 +10,8 @@ PORTS = range(1, 65536)
 MAX_PATH = 107
 
 _PORT = re.compile(r"[0-9]{1,5}")
+# A path that stands for itself in a URI, as nearly all do.
+_PLAIN_PATH = re.compile(r"/?[\w.~-]+(/[\w.~-]+)*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,12 @@ class Address:
     @property
     def target(self) -> str:
         """The address as a target that grpcio dials."""
+        if self.network == "unix" and _PLAIN_PATH.fullmatch(self.text):
+            return f"unix:{self.text}"
+        # Imported here because they are slow to import, and few addresses need them.
+        from ipaddress import ip_address
+        from urllib.parse import quote
+
         if self.network == "unix":
             # gRPC percent-decodes the path of a unix: URI, and would take what
             # follows two slashes for a host.

@@ -1,8 +1,6 @@
 """The one-time certificates of AutoMTLS."""
 
 import base64
-import hashlib
-import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -73,6 +71,10 @@ def generate(now: datetime) -> Identity:
 
 def _to_be_signed(now: datetime, public_key: bytes, point: bytes) -> bytes:
     """Return RFC 5280's TBSCertificate."""
+    # Like the cryptography package, only for links with TLS.
+    import hashlib
+    import secrets
+
     serial = secrets.randbits(_SERIAL_BITS) or 1
     name = _sequence(
         _attribute(_OID_ORGANIZATION, ORGANIZATION), _attribute(_OID_NAME, HOST_NAME)
