@@ -2,7 +2,6 @@
 
 import errno
 import os
-import secrets
 import socket
 import ssl
 import stat
@@ -101,7 +100,7 @@ def test_a_socket_path_is_not_taken_twice(
     directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers = iter([7, 7, 8])
-    monkeypatch.setattr(secrets, "randbits", lambda _: next(numbers))
+    monkeypatch.setattr(os, "urandom", lambda size: next(numbers).to_bytes(size))
     listen_unix(directory).close()
     assert socket_path(directory).endswith("plugin8")
 
