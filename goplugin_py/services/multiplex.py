@@ -210,14 +210,11 @@ class _First:
 
     def dial(self, done: Done) -> Callable[[], None]:
         """Give the stream away, or knock again; a `goplugin_py.net.dial.Dial`."""
+        # A server waits for a connection's first bytes, but not for ever.
+        if self._stream is None or self._stream.has_ended:
+            self.close()
+            return self._router.dial(self._service_id, done)
         stream, self._stream = self._stream, None
-        if stream is None:
-            return self._router.dial(self._service_id, done)
-        if (
-            stream.has_ended
-        ):  # servers wait for a connection's first bytes, but not long
-            stream.close()
-            return self._router.dial(self._service_id, done)
         done(stream, None)
         return lambda: None
 
