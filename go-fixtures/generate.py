@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-NAMES = ("callback", "echo")
+NAMES = ("callback", "echo", "streams")
 PROTO = ROOT / "proto"
 # Apart from the development environment, whose protobuf may be of another version.
 TOOLS = ROOT / ".venv-protoc-go"

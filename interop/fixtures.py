@@ -93,6 +93,7 @@ FIXTURES = {
             for version in CALLBACK_VERSIONS
             for role in ("host", "plugin")
         ),
+        Fixture("streams-plugin", "streams", "./plugin"),
         Fixture("vectors", "vectors"),
         Fixture("yamux-peer", "yamux-peer"),
         Fixture(

@@ -74,6 +74,12 @@ RUNS = (
         target="examples/kv",
     ),
     Run(
+        protos=("streams.proto",),
+        includes=(str(PROTO),),
+        output=CODE + TYPES,
+        target="examples/streams",
+    ),
+    Run(
         protos=("tflint.proto",),
         includes=(str(PROTO),),
         output=CODE + TYPES,
