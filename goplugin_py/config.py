@@ -277,6 +277,11 @@ class ServeConfig:
     """What to listen on. Hosts take either; TCP stays on the loopback interface, in
     the range of ports that the host gives."""
 
+    outlive_host: bool = False
+    """Whether the plugin lives on when its host dies, for the next one to reattach
+    to, as Go plugins do. By default it stops then (on Linux), unless a Python host
+    has set `detach`."""
+
     test: ServeTestConfig | None = None
     """Serve in a test or in a debugger, for hosts that reattach."""
 

@@ -477,6 +477,7 @@ def _environ(config: ClientConfig, identity: Identity | None) -> dict[str, str]:
         multiplex=config.broker_multiplex,
         socket_dir=(unix_socket and unix_socket.directory) or "",
         socket_group=(unix_socket and unix_socket.group) or "",
+        outlive_host=config.detach,
     )
     inherited = os.environ if config.inherit_env else {}
     return child_environ(inherited, config.env, ours)

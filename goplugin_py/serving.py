@@ -37,6 +37,7 @@ from goplugin_py.errors import (
 )
 from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
+from goplugin_py.process.host import HostWatch
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
 from goplugin_py.services.control import Controller
 from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
@@ -231,12 +232,23 @@ def serve(config: ServeConfig) -> None:
             server.stop()
             sys.exit(1)
         signals = Signals(server.ask_to_stop)
+        watch = _watch_host(config, capture, server)
         try:
             os.write(capture.stdout, line.encode() + b"\n")
             server.wait()
         finally:
+            if watch is not None:
+                watch.close()
             server.stop()
     signals.restore()
+
+
+def _watch_host(
+    config: ServeConfig, capture: Capture, server: PluginServer
+) -> HostWatch | None:
+    if config.outlive_host or PluginEnviron.parse(os.environ).outlive_host:
+        return None
+    return HostWatch(capture.stdout, server.ask_to_stop)
 
 
 def _logger(config: ServeConfig) -> Any:

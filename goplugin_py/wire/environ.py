@@ -13,6 +13,7 @@ MAX_PORT = "PLUGIN_MAX_PORT"
 PROTOCOL_VERSIONS = "PLUGIN_PROTOCOL_VERSIONS"
 MULTIPLEX_GRPC = "PLUGIN_MULTIPLEX_GRPC"  # go-plugin: envMultiplexGRPC
 CLIENT_CERT = "PLUGIN_CLIENT_CERT"
+OUTLIVE_HOST = "PLUGIN_OUTLIVE_HOST"  # ours; others ignore it
 UNIX_SOCKET_DIR = "PLUGIN_UNIX_SOCKET_DIR"  # go-plugin: EnvUnixSocketDir
 UNIX_SOCKET_GROUP = "PLUGIN_UNIX_SOCKET_GROUP"  # go-plugin: EnvUnixSocketGroup
 
@@ -23,6 +24,7 @@ VOCABULARY = frozenset(
         PROTOCOL_VERSIONS,
         MULTIPLEX_GRPC,
         CLIENT_CERT,
+        OUTLIVE_HOST,
         UNIX_SOCKET_DIR,
         UNIX_SOCKET_GROUP,
     }
@@ -62,6 +64,9 @@ class PluginEnviron:
     socket_group: str = ""
     """A group name or id that may connect to the sockets; empty means none."""
 
+    outlive_host: bool = False
+    """Whether the host means to leave the plugin to another one."""
+
     @classmethod
     def parse(cls, environ: Mapping[str, str]) -> Self:
         """Read the variables as a plugin."""
@@ -77,6 +82,7 @@ class PluginEnviron:
             multiplex=multiplex in _GO_TRUE,
             socket_dir=environ.get(UNIX_SOCKET_DIR, ""),
             socket_group=environ.get(UNIX_SOCKET_GROUP, ""),
+            outlive_host=environ.get(OUTLIVE_HOST, "") in _GO_TRUE,
         )
 
     @property
@@ -109,6 +115,7 @@ def host_variables(
     multiplex: bool = False,
     socket_dir: str = "",
     socket_group: str = "",
+    outlive_host: bool = False,
 ) -> dict[str, str]:
     """Return the variables that a host sets for a plugin.
 
@@ -120,6 +127,7 @@ def host_variables(
         MULTIPLEX_GRPC: "true" if multiplex else "",
         UNIX_SOCKET_DIR: socket_dir,
         UNIX_SOCKET_GROUP: socket_group,
+        OUTLIVE_HOST: "true" if outlive_host else "",
     }
     return {
         key: value,

@@ -144,6 +144,7 @@ def plugin() -> None:
         server_options=[("grpc.max_send_message_length", 1)],
         interceptors=[],
         network="tcp",
+        outlive_host=True,
     )
     with PluginServer(config) as server:
         assert_type(server.wait(1.0), bool)

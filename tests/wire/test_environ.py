@@ -10,6 +10,7 @@ from goplugin_py.wire.environ import (
     MAX_PORT,
     MIN_PORT,
     MULTIPLEX_GRPC,
+    OUTLIVE_HOST,
     PROTOCOL_VERSIONS,
     UNIX_SOCKET_DIR,
     UNIX_SOCKET_GROUP,
@@ -26,7 +27,7 @@ names = st.sampled_from(["PATH", "HOME", COOKIE[0], "PLUGIN_OWN", *sorted(VOCABU
 environs = st.dictionaries(names, st.text(max_size=3))
 
 
-def test_the_names_are_go_plugins() -> None:
+def test_the_names_are_go_plugins_and_one_of_ours() -> None:
     """go-plugin: Client.Start, constants.go."""
     assert {
         "PLUGIN_MIN_PORT",
@@ -36,7 +37,7 @@ def test_the_names_are_go_plugins() -> None:
         "PLUGIN_CLIENT_CERT",
         "PLUGIN_UNIX_SOCKET_DIR",
         "PLUGIN_UNIX_SOCKET_GROUP",
-    } == VOCABULARY
+    } == VOCABULARY - {"PLUGIN_OUTLIVE_HOST"}
 
 
 # The host's side
@@ -71,7 +72,10 @@ def test_what_a_host_asks_for_is_set_and_nothing_else() -> None:
         multiplex=True,
         socket_dir="/run/plugins",
         socket_group="staff",
+        outlive_host=True,
     )
+    assert variables[OUTLIVE_HOST] == "true"
+    assert PluginEnviron.parse(variables).outlive_host
     assert variables[CLIENT_CERT] == PEM
     assert variables[MULTIPLEX_GRPC] == "true"
     assert variables[UNIX_SOCKET_DIR] == "/run/plugins"
