@@ -114,6 +114,25 @@ def test_kill_ends_brokered_calls_of_both_directions(link: Link) -> None:
         assert [ended(call) for call in calls] == [True, True]
 
 
+@pytest.mark.parametrize("link", FROM_PYTHON, ids=str)
+def test_kill_ends_dials_that_are_under_way(link: Link) -> None:
+    """Requirement: some have come through, some wait, and all have an end."""
+    with linked(link) as pair:
+        assert pair.client is not None
+        ids = pair.host.accept(count=50)
+        calls = [
+            pair.begin(pair.plugin.dial, *ids, at_once=50),
+            pair.begin(pair.host.dial, *range(1000, 1020), at_once=20),
+        ]
+        pair.plugin.dial(*pair.host.accept(count=1))
+        started = time.monotonic()
+        pair.client.kill()
+        assert time.monotonic() - started < KILL_BOUND
+        for call in calls:
+            call.exception(timeout=BUSY)
+        assert calls[1].result().errors.keys() == set(range(1000, 1020))
+
+
 @pytest.mark.parametrize("link", TO_PYTHON, ids=str)
 def test_a_go_host_ends_a_plugin_in_the_middle_of_brokered_calls(link: Link) -> None:
     """go-plugin: `Client.Kill`; the plugin ends by itself, not by force."""
