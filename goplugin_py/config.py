@@ -148,7 +148,8 @@ class ClientConfig:
 
     detach: bool = False
     """Whether the plugin may outlive a host that ends without `kill`, for the next
-    one to reattach to. It is started in a session of its own then."""
+    one to reattach to. It gets a session of its own then, and a small process that
+    takes its log when the host is gone: a Go plugin would die of the broken pipe."""
 
     managed: bool = False
     """Whether `cleanup_clients` kills the plugin, which also runs at the

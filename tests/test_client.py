@@ -271,7 +271,7 @@ def killed_while_starting(client: Client) -> Exception:
     """Start on a thread, kill once the process is there; return what start raised."""
     with ThreadPoolExecutor(1) as pool:
         starting = pool.submit(client.start)
-        until(lambda: client._launch._process)
+        until(lambda: client._launch._process)  # type: ignore[union-attr]
         start = time.monotonic()
         client.kill()
         assert time.monotonic() - start < 2.0 + KILL_SLACK
@@ -349,10 +349,10 @@ def test_silence_is_a_start_timeout() -> None:
 
 def test_the_start_timeout_counts_from_the_start() -> None:
     client = shell("exec sleep 60", start_timeout=SHORT)
-    assert client._launch._deadline.remaining() is None
+    assert client._launch._deadline.remaining() is None  # type: ignore[union-attr]
     with pytest.raises(StartTimeout):
         client.start()
-    assert client._launch._deadline.expired
+    assert client._launch._deadline.expired  # type: ignore[union-attr]
 
 
 def test_a_plugin_without_a_certificate_is_refused_by_default(directory: str) -> None:

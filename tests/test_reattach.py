@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -24,10 +25,13 @@ from goplugin_py import (
     ClientClosed,
     ClientConfig,
     ConfigError,
+    ExitedEarly,
+    LaunchError,
     PluginServer,
     ProcessNotFound,
     ReattachConfig,
     ReattachError,
+    SecureConfig,
     ServeTestConfig,
     serve,
 )
@@ -37,7 +41,7 @@ from goplugin_py.net import owner
 from goplugin_py.services.channel import open_channel
 from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, VOCABULARY
 from tests.echo import HANDSHAKE, Echo, client_config, serve_config
-from tests.peers import ROOT, WAIT, run_python
+from tests.peers import ROOT, WAIT, run_python, until
 
 UNIX = Address.unix("/tmp/plugin1")
 ECHO = {"echo": Echo()}
@@ -80,6 +84,15 @@ def started(network: str = "unix") -> Iterator[Client]:
         yield client
     finally:
         client.kill(0)
+
+
+def children() -> set[str]:
+    """The ids of this process's children, those not reaped included."""
+    found: set[str] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found.update((task / "children").read_text().split())
+    return found
 
 
 # The configuration
@@ -178,6 +191,7 @@ def test_a_place_that_can_not_be_is_refused(
         ({"command": ["kv"]}, "exactly one of command and reattach"),
         ({"auto_mtls": True}, "only the host that started the plugin has the keys"),
         ({"broker_multiplex": True}, "broker_multiplex is not possible with reattach"),
+        ({"secure": SecureConfig(bytes(32))}, "secure is not possible with reattach"),
         ({"managed": True, "detach": True}, "managed and detach exclude each other"),
     ],
 )
@@ -307,9 +321,7 @@ def test_a_process_that_does_not_listen_there_gets_no_signal(network: str) -> No
         place = server.reattach_config
         config = ReattachConfig("grpc", 1, place.address, other.pid)
         client = Client(attached_config(config))
-        with pytest.raises(
-            ProcessNotFound, match=f"{other.pid} is not the one"
-        ):
+        with pytest.raises(ProcessNotFound, match=f"{other.pid} is not the one"):
             client.start()
         client.kill()
         assert not server.wait(0)
@@ -421,9 +433,9 @@ def test_a_link_of_one_host_alone_can_not_be_described() -> None:
 def test_an_ended_plugin_can_not_be_described() -> None:
     """Its socket is gone, or nobody listens on it."""
     with started() as first:
-        first.start()
         with pytest.raises(grpc.RpcError):
             first.dispense("echo")(b"exit 0")
+        first.wait(WAIT)
         with pytest.raises(ProcessNotFound, match="nothing listens at"):
             first.reattach_config()
 
@@ -486,6 +498,35 @@ def test_a_plugin_that_is_not_detached_ends_with_its_host() -> None:
     output, _ = run_python(HOST, "-")
     with pytest.raises(ProcessNotFound):
         Client(attached_config(ReattachConfig.from_json(output))).start()
+
+
+def test_the_last_words_of_a_detached_plugin_arrive() -> None:
+    """They take one process more than others', and are waited for."""
+    command = ["/bin/sh", "-c", "seq 1 1000 >&2; exit 3"]
+    before = children()
+    with pytest.raises(ExitedEarly) as caught:
+        Client(client_config(*command, detach=True)).start()
+    assert caught.value.status == 3
+    assert caught.value.stderr_tail[-1] == "1000"
+    assert children() == before
+
+
+def test_a_detached_plugin_that_can_not_be_run_leaves_nothing() -> None:
+    """The process beside it, which was first, is gone as well."""
+    before = children()
+    with pytest.raises(LaunchError, match="can't run '/none'"):
+        Client(client_config("/none", detach=True)).start()
+    assert children() == before
+
+
+def test_a_grandchild_does_not_hold_up_the_end_of_a_detached_plugin() -> None:
+    """It has the plugin's stderr, and nobody waits for it."""
+    script = "sleep 60 & echo $! >&2; exit 3"
+    before = children()
+    with pytest.raises(ExitedEarly) as caught:
+        Client(client_config("/bin/sh", "-c", script, detach=True)).start()
+    os.kill(int(caught.value.stderr_tail[0]), signal.SIGKILL)
+    until(lambda: children() == before)
 
 
 # Test mode

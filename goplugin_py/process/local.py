@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from goplugin_py.process.diagnosis import diagnose
+from goplugin_py.process.keeper import END_TIMEOUT, StderrKeeper
 from goplugin_py.process.secure import SecureConfig, VerifiedProgram, verify
 
 REAP_TIMEOUT = 5.0  # a killed process is reaped in milliseconds, unless it is in I/O
@@ -38,6 +39,7 @@ class LocalRunner:
         self._detach = detach
         self._secure = secure
         self._program: VerifiedProgram | None = None
+        self._keeper: StderrKeeper | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._reaping = threading.Lock()  # guards reaping against signalling
 
@@ -86,13 +88,30 @@ class LocalRunner:
     def _spawn(
         self, executable: str | None, descriptors: tuple[int, ...]
     ) -> "subprocess.Popen[bytes]":
+        if not self._detach:
+            return self._popen(executable, descriptors, subprocess.PIPE)
+        keeper = StderrKeeper()
+        try:
+            try:
+                process = self._popen(executable, descriptors, keeper.inlet)
+            finally:
+                keeper.seal()
+        except BaseException:
+            keeper.close()
+            raise
+        self._keeper = keeper
+        return process
+
+    def _popen(
+        self, executable: str | None, descriptors: tuple[int, ...], stderr: int
+    ) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             self._command,
             executable=executable,
             pass_fds=descriptors,
             stdin=self._stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             bufsize=0,
             env=self._env,
             cwd=self._cwd,
@@ -108,7 +127,14 @@ class LocalRunner:
     @property
     def stderr(self) -> int:
         """The reading end of the plugin's stderr; valid until `close`."""
+        if self._keeper is not None:
+            return self._keeper.outlet
         return _fileno(self._started.stderr)
+
+    @property
+    def lag(self) -> float:
+        """Seconds by which output may arrive later than the end of the process."""
+        return 0.0 if self._keeper is None else END_TIMEOUT
 
     @property
     def status(self) -> int | None:
@@ -167,6 +193,8 @@ class LocalRunner:
         for pipe in (self._started.stdout, self._started.stderr):
             if pipe is not None:
                 pipe.close()
+        if self._keeper is not None:
+            self._keeper.close()
 
     def diagnose(self, failure: OSError | None = None) -> list[str]:
         """Return what a look at the executable says about a failed start."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from goplugin_py.deadline import Deadline
 from goplugin_py.process.local import LocalRunner
 from goplugin_py.wire.handshake import MAX_LINE_LENGTH
 
@@ -180,8 +181,18 @@ class OutputReader:
                         has_exited = True
                     elif not self._read(key.fd):
                         selector.unregister(key.fd)
+            self._read_late(selector)
         for fd in list(self._consumers):
             self._read_rest(fd)
+
+    def _read_late(self, selector: selectors.BaseSelector) -> None:
+        """Read up to the end what takes a longer way."""
+        selector.unregister(self._notice)
+        deadline = Deadline(self._runner.lag)
+        while self._consumers and not deadline.expired:
+            for key, _ in selector.select(deadline.remaining()):
+                if not self._read(key.fd):
+                    selector.unregister(key.fd)
 
     def _read(self, fd: int) -> bool:
         """Hand one read on; return whether more may come."""
