@@ -28,8 +28,6 @@ PYTHON = "python"
 GO = "1.8.0"
 # A pair starts two processes, and each may be one of many that start on a busy machine.
 START_TIMEOUT = 30.0
-# How long go-plugin waits for the other side of a dial (GRPCBroker.Dial, knock).
-GO_DIAL_TIMEOUT = 5.0
 UNLIMITED = (("grpc.max_receive_message_length", -1),)
 
 
