@@ -19,7 +19,7 @@ import pytest
 
 from goplugin_py.net import link as link_module
 from goplugin_py.net.dial import Done, dial_to
-from goplugin_py.net.link import Codec
+from goplugin_py.net.link import Codec, Link
 from goplugin_py.net.loop import READ, WRITE, Loop
 from goplugin_py.net.multiplex import BUFFER_SIZE, MultiplexSession, StreamEndpoint
 from goplugin_py.net.relay import Relay
@@ -890,16 +890,19 @@ def test_the_end_of_a_session_ends_links_that_could_not_write(
     with peer, contextlib.ExitStack() as ends:
         ends.callback(relay.close)
         socks = [ends.enter_context(connect(path)) for _ in range(8)]
-        for sock in socks:
-            sock.setblocking(False)
-            with contextlib.suppress(BlockingIOError):
-                while True:
+
+        def stuck() -> set[Link]:
+            """Write more, and return the links that can't get rid of it."""
+            for sock in socks:
+                sock.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
                     sock.send(bytes(64 * 1024))
-        until(lambda: side.session.is_congested)
-        until(lambda: on(loop, lambda: any(link._to_wire for link in relay._links)))
-        stuck = on(loop, lambda: {link for link in relay._links if link._to_wire})
+            return on(loop, lambda: {link for link in relay._links if link._to_wire})
+
+        until(lambda: stuck() and side.session.is_congested)
+        links = stuck()
         on(loop, side.session.close)
-        until(lambda: not stuck & relay._links)
+        until(lambda: not links & relay._links)
 
 
 def test_nothing_is_left_of_sessions_and_links(loop: Loop, directory: str) -> None:

@@ -36,7 +36,7 @@ from goplugin_py.services.transport import Binding, Connection, Listening, Trans
 from goplugin_py.wire import brokering
 from goplugin_py.wire.address import Address
 from tests.echo import Behaviour, add_echo, call
-from tests.peers import WAIT, connect, has_ended, identity_of, until
+from tests.peers import WAIT, connect, has_ended, identity_of, run_python, until
 
 SHORT = 0.05
 
@@ -529,6 +529,57 @@ def test_a_plugin_that_ends_by_itself_is_not_told_so() -> None:
         pair.plugin.transport.close()
         until(lambda: pair.host.streams == 0)
         assert not pair.ended.is_set()
+
+
+def test_who_is_told_of_the_end_may_close_the_transport() -> None:
+    """On the loop's thread, which must not wait for itself."""
+    with joined() as pair:
+        told = threading.Event()
+
+        def on_end() -> None:
+            pair.plugin.transport.close()
+            told.set()
+
+        pair.plugin.transport.router._on_end = on_end
+        pair.hang_up()
+        assert told.wait(WAIT)
+
+
+FORK = """
+import os, signal, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+from goplugin_py.deadline import Deadline
+from goplugin_py.errors import BrokerError
+from goplugin_py.services.multiplex import run
+from tests.services.test_multiplex import Lone
+from tests.peers import has_ended, receive
+from tests.wire import frames
+
+lone = Lone()
+lone.peer.sendall(frames.syn(2))
+assert receive(lone.peer, 12) == frames.rst(2)  # the session is at work
+alive, tell = os.pipe()
+if not (pid := os.fork()):
+    signal.alarm(5)
+    try:
+        lone.exchange.dial(7, Deadline(0.05))
+    except BrokerError:
+        run(lone.transport.router.close)
+        os.write(tell, b"failed")
+    signal.pause()  # until the parent is done
+assert os.read(alive, 6) == b"failed"
+lone.peer.sendall(frames.syn(4))
+assert receive(lone.peer, 12) == frames.rst(4)
+lone.transport.close()
+assert has_ended(lone.peer)  # though the child lives
+os.kill(pid, signal.SIGKILL)
+os.waitpid(pid, 0)
+lone.close()
+"""
+
+
+def test_a_forked_child_can_not_dial_and_does_not_disturb_its_parent() -> None:
+    run_python(FORK)
 
 
 @pytest.fixture
