@@ -115,9 +115,10 @@ class Client:
             # A process that ends hangs up a moment before its status is known.
             link.process.wait(deadline.within(STATUS_TIMEOUT))
         status = link.process.status
+        is_unknown = status is None and link.process.has_exited
+        state = "it has ended" if is_unknown else describe_status(status)
         return ConnectionLost(
-            f"the plugin does not answer: {describe_status(status)} ({exc.details()})",
-            status,
+            f"the plugin does not answer: {state} ({exc.details()})", status
         )
 
     def kill(self, grace: float | None = None) -> None:

@@ -232,7 +232,7 @@ class ServeTestConfig:
     alone: Ctrl-C is a `KeyboardInterrupt`.
     """
 
-    on_ready: Callable[[ReattachConfig], None] | None = None
+    on_ready: Callable[[ReattachConfig], object] | None = None
     """Receives what a host needs to reattach, once the plugin listens (go-plugin:
     `ReattachConfigCh`)."""
 

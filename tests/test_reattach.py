@@ -25,6 +25,7 @@ from goplugin_py import (
     ClientClosed,
     ClientConfig,
     ConfigError,
+    ConnectionLost,
     ExitedEarly,
     LaunchError,
     PluginServer,
@@ -259,6 +260,8 @@ def test_the_end_of_an_attached_plugin_is_noticed() -> None:
             second.dispense("echo")(b"exit 3")
         assert second.wait(WAIT) is None
         assert second.exited
+        with pytest.raises(ConnectionLost, match="does not answer: it has ended"):
+            second.ping()
         assert first.wait(WAIT) == 3
 
 

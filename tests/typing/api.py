@@ -22,8 +22,10 @@ from goplugin_py import (
     LaunchError,
     Plugin,
     PluginServer,
+    ReattachConfig,
     SecureConfig,
     ServeConfig,
+    ServeTestConfig,
     UnixSocketConfig,
     UnknownPlugin,
     VersionMismatch,
@@ -151,3 +153,13 @@ def plugin() -> None:
         server.stop(grace=0.0)
     assert_type(PluginServer(config).start(), Handshake)
     serve(config)
+
+
+def reattach(client: Client) -> None:
+    reattach = assert_type(client.reattach_config(), ReattachConfig)
+    assert_type(ReattachConfig.from_json(reattach.to_json()), ReattachConfig)
+    ClientConfig(reattach=reattach, handshake=HANDSHAKE, plugins={}, detach=True)
+    test = ServeTestConfig(on_ready=lambda config: assert_type(config.pid, int))
+    test.stop.set()
+    config = ServeConfig(handshake=HANDSHAKE, plugins={}, test=test)
+    assert_type(PluginServer(config).reattach_config, ReattachConfig)
