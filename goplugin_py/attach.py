@@ -49,8 +49,15 @@ class Attach:
 
         Raises:
             ProcessNotFound: Nothing that answers as the plugin is there.
+            ReattachError: The system does not let us find out.
             ClientClosed: The attempt was aborted.
         """
+        try:
+            return self._run()
+        except OSError as exc:
+            raise ReattachError(f"can't attach to the plugin: {exc}") from exc
+
+    def _run(self) -> Link:
         deadline = Deadline(self._config.start_timeout)
         connect_timeout = deadline.within(CONNECT_TIMEOUT)
         process = AttachedProcess(self._reattach, connect_timeout)

@@ -288,6 +288,7 @@ class Link:
 
     def leave(self) -> None:
         """Remove files, as `forsake` does, and let the process live."""
+        self.process.release()
         self._connection.close()
         self._transport.close()
 

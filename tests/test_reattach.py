@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -302,6 +303,7 @@ def test_a_client_that_is_dropped_leaves_an_attached_plugin_alone() -> None:
         finalizer = second._finalizer
         assert finalizer is not None
         finalizer()  # what runs when it is collected
+        assert not [t for t in threading.enumerate() if "attached" in t.name]
         first.ping()
         second.kill()
 
@@ -340,6 +342,24 @@ def test_an_address_where_nobody_listens_gets_the_process_no_signal(
         with pytest.raises(ProcessNotFound, match=r"nothing listens at unix:.* an"):
             client.start()
         client.kill()
+
+
+def test_a_lack_of_descriptors_is_no_missing_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever sees ProcessNotFound may start another plugin: it must be true."""
+
+    def refuse() -> tuple[int, int]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with started() as first:
+        client = Client(attached_config(first.reattach_config()))
+        monkeypatch.setattr("goplugin_py.process.attached.os.pipe", refuse)
+        with pytest.raises(ReattachError, match="Too many open files") as caught:
+            client.start()
+        monkeypatch.undo()
+        assert not isinstance(caught.value, ProcessNotFound)
+        first.ping()
 
 
 @contextlib.contextmanager

@@ -41,9 +41,12 @@ class AttachedProcess:
 
         Raises:
             ProcessNotFound: It does not.
+            OSError: That could not be found out.
         """
         self._config = config
-        self._lock = threading.Lock()  # guards the descriptors against their closing
+        # Guards the descriptors against their closing. A finalizer may release them
+        # on the very thread that is about to.
+        self._lock = threading.RLock()
         self._done = threading.Event()  # the process has ended, or nobody watches it
         self._has_exited = False
         self._may_signal = False
@@ -60,7 +63,7 @@ class AttachedProcess:
         config = self._config
         try:
             owns = owner.owns(config.pid, config.address, timeout)
-        except OSError as exc:
+        except (ConnectionError, FileNotFoundError, TimeoutError) as exc:
             raise ProcessNotFound(
                 f"nothing listens at {config.address} any more ({exc})"
             ) from exc
@@ -83,12 +86,17 @@ class AttachedProcess:
             return  # a test's plugin in another namespace: the id is not for us
         if self._pidfd >= 0:
             self._stop, self._stopper = os.pipe()
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._watch if self._pidfd >= 0 else self._poll,
             name=f"goplugin-attached-{self.pid}",
             daemon=True,
         )
-        self._thread.start()
+        try:
+            thread.start()
+        except BaseException:
+            self._close()
+            raise
+        self._thread = thread
 
     def _watch(self) -> None:
         with selectors.DefaultSelector() as selector:
@@ -180,14 +188,15 @@ class AttachedProcess:
             elif self._stop < 0:
                 self._close()
                 self._done.set()
-        if self._thread is not None:
+        if self._thread not in (None, threading.current_thread()):
             self._thread.join(JOIN_TIMEOUT)
 
     def _close(self) -> None:
         self._may_signal = False
-        for fd in {self._pidfd, self._stop, self._stopper} - {-1}:
-            os.close(fd)
+        fds = {self._pidfd, self._stop, self._stopper} - {-1}
         self._pidfd = self._stop = self._stopper = -1
+        for fd in fds:
+            os.close(fd)
 
 
 def _hold(config: ReattachConfig) -> int:
