@@ -218,7 +218,8 @@ class PeerServicer(object):
     """
 
     def Sum(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """Answers with the sum, and with the id that it is served under.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')

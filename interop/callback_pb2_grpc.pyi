@@ -83,6 +83,7 @@ class PeerStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> PeerAsyncStub: ...
     Sum: _grpc.UnaryUnaryMultiCallable[_callback_pb2.Numbers, _callback_pb2.Numbers]
+    """Answers with the sum, and with the id that it is served under."""
     Blob: _grpc.UnaryUnaryMultiCallable[_callback_pb2.Data, _callback_pb2.Data]
     """Answers with the same data."""
     Wait: _grpc.UnaryUnaryMultiCallable[_callback_pb2.Numbers, _callback_pb2.Numbers]
@@ -94,6 +95,7 @@ class PeerAsyncStub(PeerStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Sum: _aio.UnaryUnaryMultiCallable[_callback_pb2.Numbers, _callback_pb2.Numbers]  # type: ignore[assignment]
+    """Answers with the sum, and with the id that it is served under."""
     Blob: _aio.UnaryUnaryMultiCallable[_callback_pb2.Data, _callback_pb2.Data]  # type: ignore[assignment]
     """Answers with the same data."""
     Wait: _aio.UnaryUnaryMultiCallable[_callback_pb2.Numbers, _callback_pb2.Numbers]  # type: ignore[assignment]
@@ -106,7 +108,8 @@ class PeerServicer:
         self,
         request: _callback_pb2.Numbers,
         context: _ServicerContext,
-    ) -> _typing.Union[_callback_pb2.Numbers, _abc.Awaitable[_callback_pb2.Numbers]]: ...
+    ) -> _typing.Union[_callback_pb2.Numbers, _abc.Awaitable[_callback_pb2.Numbers]]:
+        """Answers with the sum, and with the id that it is served under."""
 
     def Blob(
         self,

@@ -52,11 +52,12 @@ COMMAND = (sys.executable, "-m", "interop.callback_plugin")
 class Peer(PeerServicer):
     """What is served through the broker."""
 
-    def __init__(self) -> None:
+    def __init__(self, service_id: int) -> None:
+        self._service_id = service_id
         self.waited_for = threading.Event()
 
     def Sum(self, request: Numbers, context: grpc.ServicerContext) -> Numbers:
-        return Numbers(values=[sum(request.values)])
+        return Numbers(values=[sum(request.values), self._service_id])
 
     def Blob(self, request: Data, context: grpc.ServicerContext) -> Data:
         return request
@@ -80,7 +81,7 @@ class Actor(ActorServicer):
     def Accept(self, request: AcceptRequest, context: object = None) -> Ids:
         ids = [*request.ids, *(self._broker.next_id() for _ in range(request.count))]
         for service_id in ids:
-            peer = Peer()
+            peer = Peer(service_id)
             register = functools.partial(add_PeerServicer_to_server, peer)
             server = self._broker.accept_and_serve(service_id, register)
             with self._lock:
@@ -132,9 +133,9 @@ def _calls(
     """Begin all that is to be called; give futures, and what they should result in."""
     timeout = request.timeout
     for n in range(request.sums):
-        numbers = Numbers(values=[service_id, n, 1])
-        total = Numbers(values=[service_id + n + 1])
-        yield peer.Sum.future(numbers, timeout=timeout), total
+        numbers = Numbers(values=[n, 1])
+        expected = Numbers(values=[n + 1, service_id])
+        yield peer.Sum.future(numbers, timeout=timeout), expected
     for n in range(request.blobs):
         data = Data(data=bytes([service_id & 0xFF, n & 0xFF]) * (request.size // 2))
         yield peer.Blob.future(data, timeout=timeout), data

@@ -134,7 +134,7 @@ def test_of_two_servers_of_an_id_the_newer_is_dialled(plugin: str, mux: bool) ->
     """go-plugin: the newer listener; the older's end does not end it."""
     with linked(Link(PYTHON, plugin, mux=mux)) as pair:
         assert pair.client is not None
-        older, newer = Peer(), Peer()
+        older, newer = Peer(7), Peer(7)
         servers = [
             pair.client.broker.accept_and_serve(
                 7, functools.partial(add_PeerServicer_to_server, peer)

@@ -202,6 +202,7 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 type PeerClient interface {
+	// Answers with the sum, and with the id that it is served under.
 	Sum(ctx context.Context, in *Numbers, opts ...grpc.CallOption) (*Numbers, error)
 	// Answers with the same data.
 	Blob(ctx context.Context, in *Data, opts ...grpc.CallOption) (*Data, error)
@@ -248,6 +249,7 @@ func (c *peerClient) Wait(ctx context.Context, in *Numbers, opts ...grpc.CallOpt
 // All implementations must embed UnimplementedPeerServer
 // for forward compatibility
 type PeerServer interface {
+	// Answers with the sum, and with the id that it is served under.
 	Sum(context.Context, *Numbers) (*Numbers, error)
 	// Answers with the same data.
 	Blob(context.Context, *Data) (*Data, error)

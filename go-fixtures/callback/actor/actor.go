@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +70,7 @@ func (a *Actor) serve(id uint32) error {
 	accepted := make(chan *brokered, 1)
 	go a.broker.AcceptAndServe(id, func(options []grpc.ServerOption) *grpc.Server {
 		server := NewServer(options)
-		peer := &peer{waitedFor: make(chan struct{}, 1)}
+		peer := &peer{id: id, waitedFor: make(chan struct{}, 1)}
 		callback.RegisterPeerServer(server, peer)
 		accepted <- &brokered{server, peer}
 		return server
@@ -148,9 +149,9 @@ func calls(ctx context.Context, peer callback.PeerClient, id uint32, request *ca
 	var calls []func() error
 	for n := range request.Sums {
 		calls = append(calls, func() error {
-			sum, err := peer.Sum(ctx, &callback.Numbers{Values: []int64{int64(id), int64(n), 1}})
-			if err == nil && (len(sum.Values) != 1 || sum.Values[0] != int64(id)+int64(n)+1) {
-				err = fmt.Errorf("not the sum: %v", sum.Values)
+			answer, err := peer.Sum(ctx, &callback.Numbers{Values: []int64{int64(n), 1}})
+			if err == nil && !slices.Equal(answer.Values, []int64{int64(n) + 1, int64(id)}) {
+				err = fmt.Errorf("not the sum and the id: %v", answer.Values)
 			}
 			return err
 		})

@@ -18,15 +18,16 @@ func NewServer(options []grpc.ServerOption) *grpc.Server {
 
 type peer struct {
 	callback.UnimplementedPeerServer
+	id        uint32
 	waitedFor chan struct{}
 }
 
-func (*peer) Sum(_ context.Context, request *callback.Numbers) (*callback.Numbers, error) {
+func (p *peer) Sum(_ context.Context, request *callback.Numbers) (*callback.Numbers, error) {
 	var sum int64
 	for _, value := range request.Values {
 		sum += value
 	}
-	return &callback.Numbers{Values: []int64{sum}}, nil
+	return &callback.Numbers{Values: []int64{sum, int64(p.id)}}, nil
 }
 
 func (*peer) Blob(_ context.Context, request *callback.Data) (*callback.Data, error) {
