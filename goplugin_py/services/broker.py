@@ -127,7 +127,11 @@ class LinkBroker:
         """See `Broker.dial`."""
         self._check_open()
         connection = self._exchange.dial(service_id, Deadline(timeout))
-        channel = open_channel(connection.target, self._options)
+        try:
+            channel = open_channel(connection.target, self._options)
+        except BaseException:  # options that grpcio refuses
+            connection.close()
+            raise
         brokered = BrokeredChannel(channel, connection, self._forget)
         self._remember(brokered.close)
         return brokered
@@ -143,7 +147,11 @@ class LinkBroker:
         self._check_open()
         server = Server(max_workers=BROKERED_WORKERS)
         register(server)
-        unserve = self._exchange.serve(service_id, server)
+        try:
+            unserve = self._exchange.serve(service_id, server)
+        except BaseException:
+            server.close(0.0)
+            raise
         once = threading.Lock()
 
         def stop(grace: float = 0.0) -> None:

@@ -14,6 +14,7 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import NoReturn
 
 import pytest
 
@@ -601,11 +602,18 @@ def test_a_target_that_is_not_there_ends_the_connection(
     )
 
 
-def test_an_address_that_no_socket_takes_ends_the_connection(relays: Relays) -> None:
-    relay, path = relays.host(Address.unix("/" + "x" * 200))
+def test_a_lack_of_descriptors_ends_the_connection(
+    relays: Relays, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_target: Address) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(dial_module, "_connect", refused)
+    relay, path = relays.host(Address.unix("/nowhere/socket"))
     with connect(path) as near:
         assert has_ended(near)
     assert isinstance(relay.failure, OSError)
+    assert relay.failure.errno == errno.EMFILE
 
 
 @pytest.fixture
