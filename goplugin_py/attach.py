@@ -14,7 +14,7 @@ import grpc
 from goplugin_py.config import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ProcessNotFound, ReattachError
-from goplugin_py.launch import Link
+from goplugin_py.link import Link
 from goplugin_py.net.owner import listener_pid
 from goplugin_py.process.attached import AttachedProcess
 from goplugin_py.services.channel import check_health, is_answer

@@ -18,7 +18,8 @@ from goplugin_py.attach import Attach, check_attachable, reattach_config
 from goplugin_py.config import ClientConfig, HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
-from goplugin_py.launch import STATUS_TIMEOUT, Launch, Link
+from goplugin_py.launch import STATUS_TIMEOUT, Launch
+from goplugin_py.link import Link
 from goplugin_py.process.local import describe_status
 from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer

@@ -39,11 +39,11 @@ from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
 from goplugin_py.process.host import HostWatch
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
+from goplugin_py.services.connection import Binding
 from goplugin_py.services.control import Controller
-from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
 from goplugin_py.services.server import Server
 from goplugin_py.services.stdio import Capture, StdioServicer
-from goplugin_py.services.transport import Binding, Listening, Transport
+from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.certificates import generate
 from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, PluginEnviron
 from goplugin_py.wire.handshake import Handshake, choose_version
@@ -149,7 +149,7 @@ class PluginServer:
             options=config.server_options,
             interceptors=config.interceptors,
         )
-        broker = LinkBroker(exchange_for(transport))
+        broker = LinkBroker(transport.exchange())
         server.add_control(
             add_GRPCControllerServicer_to_server, Controller(self._shutdown_asked)
         )
@@ -292,11 +292,7 @@ def _transport(
     With multiplexing, `on_end` is called when the host has hung up: it can't come
     back (go-plugin: `GRPCServerMuxer`).
     """
-    make = (
-        functools.partial(MultiplexTransport, on_end=on_end)
-        if environ.multiplex
-        else Transport
-    )
+    make = _transport_maker(environ, on_end)
     listening = Listening(
         network=config.network,
         ports=environ.ports if config.network == "tcp" else (),
@@ -318,3 +314,14 @@ def _transport(
     except (ssl.SSLError, ValueError) as exc:
         raise ConfigError(f"PLUGIN_CLIENT_CERT is no certificate: {exc}") from exc
     return transport, identity.certificate
+
+
+def _transport_maker(
+    environ: PluginEnviron, on_end: Callable[[], None]
+) -> Callable[..., Transport]:
+    if not environ.multiplex:
+        return Transport
+    # Few links need it, and each start would pay for the import.
+    from goplugin_py.services.multiplex import MultiplexTransport
+
+    return functools.partial(MultiplexTransport, on_end=on_end)

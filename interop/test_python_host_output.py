@@ -10,7 +10,7 @@ import grpc
 import pytest
 import structlog
 
-from goplugin_py import ConnectionLost, launch
+from goplugin_py import ConnectionLost, link
 from interop.echo_pb2 import CrashRequest, LogRequest, Payload, PrintRequest
 from interop.fixtures import binary
 from interop.python_host import WAIT, code_of, echo, echo_config, eventually
@@ -260,7 +260,7 @@ def test_kill_loses_nothing_that_was_printed_before_it(
 ) -> None:
     """A Go plugin drops what it has not sent at Shutdown (`grpcServer.Stop`)."""
     # A busy machine makes pauses of its own.
-    monkeypatch.setattr(launch, "OUTPUT_PAUSE", 1.0)
+    monkeypatch.setattr(link, "OUTPUT_PAUSE", 1.0)
     out = Sink()
     block = pattern(64 * 1024)
     config = echo_config(auto_mtls=auto_mtls, sync_stdout=out, kill_timeout=4 * WAIT)

@@ -39,7 +39,7 @@ def out_of_descriptors(*args: object, **kwargs: object) -> NoReturn:
         "goplugin_py.services.transport.private_directory",
         "goplugin_py.services.transport.listen_unix",
         "goplugin_py.net.loop.socket.socketpair",
-        "goplugin_py.launch.open_channel",
+        "goplugin_py.link.open_channel",
     ],
 )
 def test_lack_of_descriptors_at_any_step_is_a_launch_error(

@@ -25,6 +25,7 @@ LAYERS = (
     ("process",),
     ("services",),
     ("plugin", "config"),
+    ("child", "link"),
     ("launch", "attach", "managed"),
     ("client",),
     ("hosted",),

@@ -23,9 +23,9 @@ from goplugin_py._pb.broker_pb2_grpc import GRPCBrokerServicer, GRPCBrokerStub
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError
 from goplugin_py.services.channel import open_channel
+from goplugin_py.services.connection import Connection
 from goplugin_py.services.exchange import Exchange
 from goplugin_py.services.server import Server
-from goplugin_py.services.transport import Connection
 
 BROKER_TIMEOUT = 5.0  # go-plugin: GRPCBroker.Dial, timeoutWait
 MAX_SERVICE_ID = 2**32 - 1

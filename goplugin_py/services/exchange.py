@@ -13,8 +13,8 @@ from typing import Protocol
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.services.connection import Binding, Connection
 from goplugin_py.services.server import Server
-from goplugin_py.services.transport import Connection, Transport
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.brokering import Offers
 
@@ -40,10 +40,20 @@ class Exchange(Protocol):
         """Let all who wait fail."""
 
 
+class Wiring(Protocol):
+    """What the exchange needs from a transport."""
+
+    def connect(self, address: Address) -> Connection:
+        """Return what reaches an address."""
+
+    def bind(self, server: Server) -> Binding:
+        """Bind a server that is not started yet, and listen."""
+
+
 class SocketExchange:
     """A socket for each server."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Wiring) -> None:
         """Prepare; `transport` dials and listens."""
         self._transport = transport
         self._send: Send | None = None

@@ -18,14 +18,9 @@ from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.net.dial import BACKLOG_RETRY
 from goplugin_py.net.loop import READ, Timer, shared_loop
 from goplugin_py.net.sockets import address_of, connect
-from goplugin_py.services.exchange import Exchange, SocketExchange
+from goplugin_py.services.connection import Binding, Connection
 from goplugin_py.services.router import Router, Take, no_answer
-from goplugin_py.services.transport import (
-    Binding,
-    Connection,
-    Listening,
-    Transport,
-)
+from goplugin_py.services.transport import Listening, Transport
 
 if TYPE_CHECKING:
     import ssl
@@ -119,6 +114,10 @@ class MultiplexTransport(Transport):
         except BaseException:
             run(first.close)
             raise
+
+    def exchange(self) -> MultiplexExchange:
+        """Return how the broker finds the other side."""
+        return MultiplexExchange(self)
 
     def close(self) -> None:
         """End the session, and remove the private directory; idempotent."""
@@ -277,13 +276,6 @@ class _Acceptor:
             self._retry.cancel()
         shared_loop().forget(self._listener)
         self._listener.close()
-
-
-def exchange_for(transport: Transport) -> Exchange:
-    """Return the exchange that goes with a transport."""
-    if isinstance(transport, MultiplexTransport):
-        return MultiplexExchange(transport)
-    return SocketExchange(transport)
 
 
 def run(call: Callable[[], None]) -> None:

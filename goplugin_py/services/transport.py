@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
@@ -27,6 +26,8 @@ from goplugin_py.net.sockets import (
     share,
     socket_path,
 )
+from goplugin_py.services.connection import Binding, Connection, remove_socket
+from goplugin_py.services.exchange import Exchange, SocketExchange
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.certificates import HOST_NAME
 from goplugin_py.wire.plain import PlainCodec
@@ -43,50 +44,6 @@ class Listening:
     ports: Sequence[int] = ()
     directory: str = ""
     group: str = ""
-
-
-class Connection:
-    """Somewhere to dial: the peer's address, or that of a relay to it.
-
-    Closing it ends the relay with what it carries, and removes its socket.
-    """
-
-    def __init__(self, address: Address, relay: Relay | None = None) -> None:
-        self.address = address
-        self._relay = relay
-
-    @property
-    def target(self) -> str:
-        """What grpcio dials."""
-        return self.address.target
-
-    @property
-    def failure(self) -> Exception | None:
-        """Why the latest connection failed, if it was on the relay."""
-        return self._relay.failure if self._relay is not None else None
-
-    def close(self) -> None:
-        """Close the relay if there is one; idempotent."""
-        if self._relay is not None:
-            self._relay.close()
-            remove_socket(self.address)
-
-
-class Binding:
-    """Where a server listens. Closing it removes the socket."""
-
-    def __init__(
-        self, address: Address, on_close: Callable[[], None] | None = None
-    ) -> None:
-        self.address = address
-        """What the peer dials."""
-        self._on_close = on_close
-
-    def close(self) -> None:
-        """Stop listening, and remove the socket; idempotent."""
-        if self._on_close is not None:
-            self._on_close()
-        remove_socket(self.address)
 
 
 class Transport:
@@ -164,6 +121,10 @@ class Transport:
         dial = dial_to(shared_loop(), inner)
         codec = self._server_codec
         return Relay(shared_loop(), listener, dial, codec, wire_is_dialled=False)
+
+    def exchange(self) -> Exchange:
+        """Return how the broker of this link finds the other side."""
+        return SocketExchange(self)
 
     def close(self) -> None:
         """Remove the private directory with the sockets in it; idempotent."""
@@ -249,10 +210,3 @@ def _bind_tcp(server: grpc.Server, ports: Sequence[int]) -> Address:
         else:
             return address
     raise AssertionError("the last attempt returns or raises")
-
-
-def remove_socket(address: Address) -> None:
-    """Remove what a unix socket has left in the file system; idempotent."""
-    if address.network == "unix":
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(address.text)

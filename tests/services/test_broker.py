@@ -21,7 +21,7 @@ from goplugin_py.services.broker import (
 )
 from goplugin_py.services.channel import open_channel
 from goplugin_py.services.exchange import SocketExchange
-from goplugin_py.services.multiplex import MultiplexTransport, exchange_for
+from goplugin_py.services.multiplex import MultiplexTransport
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Transport
 from tests.echo import add_echo, call
@@ -57,7 +57,7 @@ def joined(*, tls: bool, multiplex: bool) -> Iterator[Pair]:
     kind = MultiplexTransport if multiplex else Transport
     near = transport_of(kind, "host", "plugin", tls)
     far = transport_of(kind, "plugin", "host", tls)
-    host, plugin = (LinkBroker(exchange_for(each)) for each in (near, far))
+    host, plugin = (LinkBroker(each.exchange()) for each in (near, far))
     server = Server(max_workers=1)
     server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(plugin))
     binding = far.bind(server)

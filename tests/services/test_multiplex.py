@@ -24,15 +24,15 @@ from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.sockets import client_context, server_context
 from goplugin_py.services.broker import BrokerServicer, BrokerStream, LinkBroker
 from goplugin_py.services.channel import open_channel
+from goplugin_py.services.connection import Binding, Connection
 from goplugin_py.services.exchange import SocketExchange
 from goplugin_py.services.multiplex import (
     MultiplexExchange,
     MultiplexTransport,
-    exchange_for,
     run,
 )
 from goplugin_py.services.server import Server
-from goplugin_py.services.transport import Binding, Connection, Listening, Transport
+from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire import brokering
 from goplugin_py.wire.address import Address
 from tests.echo import Behaviour, add_echo, call
@@ -57,7 +57,7 @@ class Side:
 
     def __init__(self, transport: MultiplexTransport) -> None:
         self.transport = transport
-        self.broker = LinkBroker(exchange_for(transport))
+        self.broker = LinkBroker(transport.exchange())
         self.knocks: list[int] = []
         send = transport.router.send
         assert send is not None
@@ -664,8 +664,8 @@ def test_a_plugin_that_is_not_there_is_an_error_at_once(directory: str) -> None:
 
 
 def test_the_exchange_goes_with_the_transport() -> None:
-    assert isinstance(exchange_for(MultiplexTransport()), MultiplexExchange)
-    assert isinstance(exchange_for(Transport()), SocketExchange)
+    assert isinstance(MultiplexTransport().exchange(), MultiplexExchange)
+    assert isinstance(Transport().exchange(), SocketExchange)
 
 
 def sockets_of_this_process() -> set[str]:

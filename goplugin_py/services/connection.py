@@ -1,0 +1,61 @@
+"""What a transport makes: somewhere to dial, and somewhere to be dialled."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+
+from goplugin_py.net.relay import Relay
+from goplugin_py.wire.address import Address
+
+
+class Connection:
+    """Somewhere to dial: the peer's address, or that of a relay to it.
+
+    Closing it ends the relay with what it carries, and removes its socket.
+    """
+
+    def __init__(self, address: Address, relay: Relay | None = None) -> None:
+        self.address = address
+        self._relay = relay
+
+    @property
+    def target(self) -> str:
+        """What grpcio dials."""
+        return self.address.target
+
+    @property
+    def failure(self) -> Exception | None:
+        """Why the latest connection failed, if it was on the relay."""
+        return self._relay.failure if self._relay is not None else None
+
+    def close(self) -> None:
+        """Close the relay if there is one; idempotent."""
+        if self._relay is not None:
+            self._relay.close()
+            remove_socket(self.address)
+
+
+class Binding:
+    """Where a server listens. Closing it removes the socket."""
+
+    def __init__(
+        self, address: Address, on_close: Callable[[], None] | None = None
+    ) -> None:
+        self.address = address
+        """What the peer dials."""
+        self._on_close = on_close
+
+    def close(self) -> None:
+        """Stop listening, and remove the socket; idempotent."""
+        if self._on_close is not None:
+            self._on_close()
+        remove_socket(self.address)
+
+
+def remove_socket(address: Address) -> None:
+    """Remove what a unix socket has left in the file system; idempotent."""
+    if address.network == "unix":
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(address.text)
