@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from goplugin_py.errors import ConfigError
 from goplugin_py.plugin import Plugin, PluginSet
-from goplugin_py.wire.reattach import ReattachConfig
 
 if TYPE_CHECKING:
     import ssl
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
     from goplugin_py.process.log import Logger
     from goplugin_py.process.secure import SecureConfig
+    from goplugin_py.wire.reattach import ReattachConfig
 
 ChannelOptions = Sequence[tuple[str, Any]]
 

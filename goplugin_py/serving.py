@@ -23,7 +23,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
@@ -47,7 +47,9 @@ from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.certificates import generate
 from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, PluginEnviron
 from goplugin_py.wire.handshake import Handshake, choose_version
-from goplugin_py.wire.reattach import ReattachConfig
+
+if TYPE_CHECKING:
+    from goplugin_py.wire.reattach import ReattachConfig
 
 # The answer to Shutdown goes out within this; a host kills two seconds after it.
 STOP_GRACE = 0.5
@@ -134,6 +136,8 @@ class PluginServer:
             raise ReattachError("the server was not started")
         if handshake.certificate or handshake.multiplex:
             raise ReattachError("AutoMTLS and multiplexing tie a plugin to one host")
+        from goplugin_py.wire.reattach import ReattachConfig
+
         return ReattachConfig(
             protocol=handshake.protocol,
             protocol_version=handshake.app_version,

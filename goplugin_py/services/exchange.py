@@ -16,7 +16,7 @@ from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.services.connection import Binding, Connection
 from goplugin_py.services.server import Server
 from goplugin_py.wire.address import Address
-from goplugin_py.wire.brokering import Offers
+from goplugin_py.wire.offers import Offers
 
 Send = Callable[[ConnInfo], None]
 

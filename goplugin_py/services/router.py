@@ -12,7 +12,7 @@ from goplugin_py.errors import BrokerTimeout, KnockRejected
 from goplugin_py.net.endpoint import Endpoint
 from goplugin_py.net.loop import Timer, shared_loop
 from goplugin_py.net.multiplex import MultiplexSession, StreamEndpoint
-from goplugin_py.wire.brokering import (
+from goplugin_py.wire.knocking import (
     Dial,
     DialFailed,
     Knocking,

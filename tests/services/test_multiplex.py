@@ -33,7 +33,7 @@ from goplugin_py.services.multiplex import (
 )
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Listening, Transport
-from goplugin_py.wire import brokering
+from goplugin_py.wire import knocking
 from goplugin_py.wire.address import Address
 from tests.echo import Behaviour, add_echo, call
 from tests.peers import WAIT, connect, has_ended, identity_of, run_python, until
@@ -380,7 +380,7 @@ def test_an_id_that_timed_out_can_be_dialled_later(plain: Pair) -> None:
 def test_a_dial_with_more_time_than_a_knock_knocks_again(
     lone: Lone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(brokering, "KNOCK_TIMEOUT", SHORT)
+    monkeypatch.setattr(knocking, "KNOCK_TIMEOUT", SHORT)
     with ThreadPoolExecutor(1) as pool:
         dialled = pool.submit(lone.exchange.dial, 7, Deadline(WAIT))
         until(lambda: len(lone.sent) == 3)

@@ -14,7 +14,7 @@ from goplugin_py.net.endpoint import Endpoint
 from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.multiplex import StreamEndpoint
 from goplugin_py.services.router import Router
-from goplugin_py.wire import brokering
+from goplugin_py.wire import knocking
 from tests.peers import WAIT, has_ended, receive, until
 from tests.wire import frames
 
@@ -286,7 +286,7 @@ def test_a_refusal_fails_the_dial_with_the_other_sides_words(
 def test_silence_fails_the_dial_and_names_the_id(
     lone: tuple[Side, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(brokering, "KNOCK_TIMEOUT", NO_TIME)
+    monkeypatch.setattr(knocking, "KNOCK_TIMEOUT", NO_TIME)
     side, _ = lone
     failures = [dialled.failed() for dialled in [side.dial(7), side.dial(8)]]
     for failure, service_id in zip(failures, [7, 8], strict=True):
@@ -300,7 +300,7 @@ def test_silence_fails_the_dial_and_names_the_id(
 def test_who_knocks_and_opens_no_stream_holds_up_the_others_for_a_time(
     lone: tuple[Side, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(brokering, "KNOCK_TIMEOUT", NO_TIME)
+    monkeypatch.setattr(knocking, "KNOCK_TIMEOUT", NO_TIME)
     side, peer = lone
     side.accept(5, "five")
     side.receive(knock(5))

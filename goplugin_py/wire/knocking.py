@@ -1,51 +1,20 @@
-"""The rules of the broker: offers of addresses, and knocks before streams.
+"""The rules of knocking, by which two sides of a session agree whose a stream is.
 
-Two forms, both pure; time comes in as an argument.
-
-Without multiplexing, the side that accepts offers an address under an id, and the
-side that dials takes the offer: `Offers`.
-
-With it, both sides open streams in one session, and a stream does not say whom it is
-for. So the side that dials knocks first, with the id; the side that accepts notes
-that the next stream belongs to that id and acknowledges; then the stream is opened
-(go-plugin: `GRPCBroker.knock`, `listenForKnocks`). Only one dial of a side is under
-way at a time, from its knock to its stream: `Knocking`.
+Pure; time comes in as an argument. Both sides open streams in one session, and a
+stream does not say whom it is for. So the side that dials knocks first, with an id;
+the side that accepts notes that the next stream belongs to that id and acknowledges;
+then the stream is opened (go-plugin: `GRPCBroker.knock`, `listenForKnocks`). Only one
+dial of a side is under way at a time, from its knock to its stream.
 """
 
 from __future__ import annotations
 
 import collections
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 KNOCK_TIMEOUT = 5.0  # go-plugin: GRPCBroker.knock
-# How many offers, or early knocks, a peer can make us keep.
+# How many early knocks a peer can make us keep.
 MAX_PENDING = 4096
-
-_T = TypeVar("_T")
-
-
-class Offers(Generic[_T]):
-    """What the other side offers; each is taken once.
-
-    go-plugin forgets an offer after five seconds. Here a call may wait longer than
-    that for a worker before it dials, so offers stay; the oldest makes room when
-    there are too many, and a newer one under the same id takes its place.
-    """
-
-    def __init__(self) -> None:
-        self._offers: dict[int, _T] = {}
-
-    def add(self, service_id: int, offer: _T) -> None:
-        """Keep an offer."""
-        self._offers.pop(service_id, None)  # a new one is the youngest
-        self._offers[service_id] = offer
-        if len(self._offers) > MAX_PENDING:
-            del self._offers[next(iter(self._offers))]
-
-    def take(self, service_id: int) -> _T | None:
-        """Take an offer, if there is one."""
-        return self._offers.pop(service_id, None)
 
 
 class Dial:
