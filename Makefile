@@ -96,7 +96,7 @@ coverage: fixtures ## run all tests and see what they reach
 	@$(BIN)/coverage report --include='goplugin_py/wire/*' --fail-under=95
 
 bench: $(INSTALLED) ## compare with raw grpcio, on a quiet machine
-	@$(BIN)/python -m interop.fixtures echo-plugin
+	@$(BIN)/python -m interop.fixtures echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.bench
 
 clean: ## remove what these targets made

@@ -17,12 +17,16 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from goplugin_py import Client, ClientConfig, HandshakeConfig, Plugin
 from goplugin_py.wire.certificates import generate
 from interop import echo_pb2, echo_pb2_grpc
+from interop.callback_pb2 import AcceptRequest
+from interop.callback_pb2_grpc import ActorStub
+from interop.callback_sides import GO, PYTHON, Link, linked
 from interop.fixtures import binary
 
 ROUNDS = 11
@@ -33,6 +37,9 @@ UNLIMITED = [
 ]
 SMALL = echo_pb2.Payload(data=b"x" * 64)
 LARGE = echo_pb2.Payload(data=b"x" * (4 << 20))
+
+SECURE = "this library, AutoMTLS"
+MULTIPLEXED = "this library, AutoMTLS, multiplexed"
 
 Measure = Callable[[], float]
 
@@ -71,24 +78,56 @@ CALLS: dict[str, Callable[[echo_pb2_grpc.EchoStub], float]] = {
 def stubs() -> Iterator[dict[str, echo_pb2_grpc.EchoStub]]:
     """Yield a stub for each way to reach the echo plugin."""
 
-    def config(*, auto_mtls: bool) -> ClientConfig:
+    def config(**changes: Any) -> ClientConfig:
         return ClientConfig(
             command=[str(binary("echo-plugin"))],
             handshake=HandshakeConfig(1, "ECHO_PLUGIN", "5f0c1a5e"),
             plugins={"echo": Plugin.from_stub(echo_pb2_grpc.EchoStub)},
-            auto_mtls=auto_mtls,
+            **changes,
         )
 
     with (
         Client(config(auto_mtls=False)) as plain,
-        Client(config(auto_mtls=True)) as secure,
+        Client(config()) as secure,
+        Client(config(broker_multiplex=True)) as multiplexed,
         grpc.insecure_channel(plain.address.target, options=UNLIMITED) as raw,
     ):
         yield {
             "raw grpcio, plain": echo_pb2_grpc.EchoStub(raw),
             "this library, plain": plain.dispense("echo"),
-            "this library, AutoMTLS": secure.dispense("echo"),
+            SECURE: secure.dispense("echo"),
+            MULTIPLEXED: multiplexed.dispense("echo"),
         }
+
+
+@contextlib.contextmanager
+def dials() -> Iterator[dict[str, Measure]]:
+    """Yield a plain call, and a brokered dial with multiplexing, to a Go plugin."""
+    link = Link(PYTHON, GO, mux=True)
+    with linked(link) as pair:
+        client = pair.client
+        assert client is not None
+        actor = ActorStub(client.channel)
+
+        def call() -> float:
+            return timed(lambda: actor.Accept(AcceptRequest()))
+
+        def dial() -> float:
+            (service_id,) = pair.plugin.accept(count=1)
+            channels: list[grpc.Channel] = []
+            elapsed = timed(lambda: channels.append(client.broker.dial(service_id)))
+            channels[0].close()
+            pair.plugin.stop(service_id)
+            return elapsed
+
+        yield {"a unary call": call, "a brokered dial": dial}
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Return the time of a call in milliseconds."""
+    start = time.perf_counter()
+    call()
+    return (time.perf_counter() - start) * 1000
 
 
 def python(*arguments: str | Path, until_line: bool = False, **env: str) -> float:
@@ -150,7 +189,12 @@ def main() -> None:
     print("| what | how | ms | ratio | spread |\n|---|---|--:|--:|---|")
     with stubs() as by_name:
         for title, call in CALLS.items():
-            compare(title, {name: partial(call, s) for name, s in by_name.items()})
+            names = [name for name in by_name if name != MULTIPLEXED]
+            compare(title, {name: partial(call, by_name[name]) for name in names})
+            ends = (SECURE, MULTIPLEXED)
+            compare(title, {name: partial(call, by_name[name]) for name in ends})
+    with dials() as measures:
+        compare("broker, plain and multiplexed", measures)
     compare("start", start_ups())
 
 
