@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ import grpc
 
 from goplugin_py import Client, ClientConfig, HandshakeConfig, Plugin
 from goplugin_py.wire.certificates import generate
+from goplugin_py.wire.yamux import Session, StreamOpened
 from interop import echo_pb2, echo_pb2_grpc
 from interop.callback_pb2 import AcceptRequest
 from interop.callback_pb2_grpc import ActorStub
@@ -181,6 +183,25 @@ def compare(title: str, measures: dict[str, Measure]) -> None:
         )
 
 
+def memory_of_idle_streams(count: int) -> float:
+    """Return the MiB that multiplexed streams take in one of two sessions."""
+    near, far = (Session(is_client=is_client, now=0) for is_client in (True, False))
+    streams = []
+    tracemalloc.start()
+    for _ in range(count):
+        streams.append(near.open_stream(0))
+        far.receive_data(near.data_to_send(), 0)
+        for event in far.events():
+            assert isinstance(event, StreamOpened)
+            event.stream.accept()
+        near.receive_data(far.data_to_send(), 0)
+        near.events()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert near.stream_count == far.stream_count == count
+    return size / 2 / (1 << 20)
+
+
 def main() -> None:
     print(
         f"Python {platform.python_version()}, grpcio {grpc.__version__}, "
@@ -196,6 +217,7 @@ def main() -> None:
     with dials() as measures:
         compare("broker, plain and multiplexed", measures)
     compare("start", start_ups())
+    print(f"\n1,000 idle multiplexed streams: {memory_of_idle_streams(1000):.2f} MiB")
 
 
 if __name__ == "__main__":
