@@ -5,10 +5,8 @@ import logging
 
 from goplugin_py.hclog import StructuredLogger, forward
 from goplugin_py.process.output import LineSplitter
-from goplugin_py.wire.hclog import LineClassifier
+from goplugin_py.wire.hclog import LINE_BUFFER_SIZE, LineClassifier
 
-# go-plugin: defaultPluginLogBufferSize; longer lines arrive in pieces.
-MAX_LINE = 64 * 1024
 Logger = logging.Logger | StructuredLogger
 
 TAIL_LINES = 20
@@ -30,7 +28,7 @@ class StderrLog:
             parent = parent.getChild(name)
         self._logger = parent
         self._tail: collections.deque[str] = collections.deque(maxlen=TAIL_LINES)
-        self._splitter = LineSplitter(MAX_LINE, self._take)
+        self._splitter = LineSplitter(LINE_BUFFER_SIZE, self._take)
         self._classifier = LineClassifier()
 
     @property

@@ -17,7 +17,7 @@ CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.enable_http_proxy", 0),
     # What a path in place of a host name becomes; some servers check that it is one.
     ("grpc.default_authority", "localhost"),
-    # Ten times as many messages a second on a server stream. This is
+    # Three times as many messages a second on a server stream (make bench). This is
     # grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, without its import.
     ("SingleThreadedUnaryStream", 1),
 )

@@ -6,7 +6,8 @@ import logging
 import pytest
 from structlog.testing import CapturingLogger
 
-from goplugin_py.process.log import MAX_LINE, MAX_TAIL_LINE, TAIL_LINES, StderrLog
+from goplugin_py.process.log import MAX_TAIL_LINE, TAIL_LINES, StderrLog
+from goplugin_py.wire.hclog import LINE_BUFFER_SIZE
 
 
 class Records(logging.Handler):
@@ -82,8 +83,12 @@ def test_a_huge_line_is_logged_in_pieces(
 ) -> None:
     """go-plugin: defaultPluginLogBufferSize."""
     log = StderrLog(parent, "kv")
-    log.feed(b"x" * (MAX_LINE * 2 + 5) + b"\n")
-    assert [len(message) for _, _, message in records.seen] == [MAX_LINE, MAX_LINE, 5]
+    log.feed(b"x" * (LINE_BUFFER_SIZE * 2 + 5) + b"\n")
+    assert [len(message) for _, _, message in records.seen] == [
+        LINE_BUFFER_SIZE,
+        LINE_BUFFER_SIZE,
+        5,
+    ]
 
 
 def test_a_panic_is_an_error_to_its_last_line(
