@@ -55,7 +55,7 @@ class Codec(Protocol):
         """Return and forget the bytes that are due on the wire."""
 
 
-class _Scratch(threading.local):
+class Scratch(threading.local):
     """The loop thread's buffers."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Scratch(threading.local):
         self.decrypted = memoryview(bytearray(BUFFER_SIZE))
 
 
-_scratch = _Scratch()
+scratch = Scratch()
 
 
 class Link:
@@ -148,7 +148,7 @@ class Link:
             self._guarded(self._write_wire)
 
     def _read_plain(self) -> None:
-        buffer = _scratch.received
+        buffer = scratch.received
         try:
             count = self._plain.recv_into(buffer)
         except BlockingIOError:
@@ -162,7 +162,7 @@ class Link:
         self._write_wire()
 
     def _read_wire(self) -> None:
-        buffer = _scratch.received
+        buffer = scratch.received
         try:
             count = self._wire.recv_into(buffer)
         except BlockingIOError:
@@ -184,7 +184,7 @@ class Link:
         self._write_wire()
 
     def _decrypt(self) -> None:
-        buffer = _scratch.decrypted
+        buffer = scratch.decrypted
         while not self._to_plain:
             count = self._codec.read_into(buffer)
             if count:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from goplugin_py.errors import LocalProtocolError
+from goplugin_py.net.link import scratch
 from goplugin_py.net.loop import READ, WRITE, Loop, Timer
 from goplugin_py.wire.yamux import (
     GoneAway,
@@ -22,8 +23,6 @@ from goplugin_py.wire.yamux import (
     Stream,
     StreamOpened,
 )
-
-BUFFER_SIZE = 256 * 1024
 
 
 class StreamEndpoint:
@@ -141,7 +140,6 @@ class MultiplexSession:
         self._on_end = on_end
         self._session = Session(is_client=is_client, now=time.monotonic())
         self._endpoints: dict[Stream, StreamEndpoint] = {}
-        self._buffer = memoryview(bytearray(BUFFER_SIZE))
         self._to_send: bytes | memoryview = b""
         self._is_flushing = False
         self._is_closed = False
@@ -192,11 +190,11 @@ class MultiplexSession:
 
     def _read(self) -> None:
         try:
-            count = self._sock.recv_into(self._buffer)
+            count = self._sock.recv_into(scratch.received)
         except BlockingIOError:
             return
         if count:
-            self._session.receive_data(self._buffer[:count], time.monotonic())
+            self._session.receive_data(scratch.received[:count], time.monotonic())
         else:
             self._session.receive_eof()
         self._dispatch()

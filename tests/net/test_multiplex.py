@@ -19,9 +19,9 @@ import pytest
 
 from goplugin_py.net import link as link_module
 from goplugin_py.net.dial import Done, dial_to
-from goplugin_py.net.link import Codec, Link
+from goplugin_py.net.link import BUFFER_SIZE, Codec, Link
 from goplugin_py.net.loop import READ, WRITE, Loop
-from goplugin_py.net.multiplex import BUFFER_SIZE, MultiplexSession, StreamEndpoint
+from goplugin_py.net.multiplex import MultiplexSession, StreamEndpoint
 from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import (
     address_of,
