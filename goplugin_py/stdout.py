@@ -1,5 +1,6 @@
 """The real stdout of a plugin process, which only the handshake may use."""
 
+import io
 import os
 import sys
 
@@ -18,6 +19,9 @@ def guard_stdout() -> None:
             sys.stdout.flush()
         _guarded = os.dup(1)
         os.dup2(2, 1)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # In the order of what else is written to stderr.
+            sys.stdout.reconfigure(line_buffering=True)
 
 
 def real_stdout() -> int:

@@ -31,6 +31,8 @@ CHUNK_SIZE = 32 * 1024
 PIPE_SIZE = 1024 * 1024
 # How long Shutdown waits for a listening host to take what was printed last.
 DRAIN_TIMEOUT = 1.0
+# A flush takes a moment, once it gets hold of the stream.
+FLUSH_TIMEOUT = 0.2
 
 _log = logging.getLogger("goplugin.stdio")
 
@@ -72,6 +74,13 @@ class Capture:
 
 
 def _flush() -> None:
+    """Flush both streams, unless threads that print without end keep them busy."""
+    thread = threading.Thread(target=_flush_streams, daemon=True)
+    thread.start()
+    thread.join(FLUSH_TIMEOUT)
+
+
+def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             # A stream that the program has closed has nothing to lose.
@@ -200,7 +209,7 @@ def copy_stdio(
                 continue
             sinks[chunk.channel] = _write(sinks[chunk.channel], chunk.data)
             on_chunk()
-    except grpc.RpcError as exc:
+    except (grpc.RpcError, ValueError) as exc:  # the latter: closed before it began
         # The link is gone, or the plugin has no stdio service.
         _log.debug("stdio ended: %s", exc)
 
