@@ -167,6 +167,8 @@ class StdioServicer(GRPCStdioServicer):
 
     def drain(self) -> None:
         """Send what has been printed to the hosts that listen, and end the streams."""
+        if self._is_draining:
+            return  # the host has been told; another second would be too much for it
         _flush()
         self._is_draining = True
         with self._lock:
