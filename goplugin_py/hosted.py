@@ -19,7 +19,7 @@ from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from goplugin_py import hclog
-from goplugin_py.services.stdio import Capture
+from goplugin_py.services.capture import Capture
 from goplugin_py.stdout import real_stdout
 
 # The thread only logs and sets an event.
@@ -38,6 +38,7 @@ def captured(logger: Any) -> Iterator[Capture]:
     if not logging.getLogger().handlers:
         hclog.configure()
     with contextlib.ExitStack() as stack:
+        handlers = _stderr_handlers()
         capture = Capture(real_stdout())
         stack.callback(capture.release)
         previous = hclog.redirect(capture.stderr)
@@ -46,26 +47,31 @@ def captured(logger: Any) -> Iterator[Capture]:
             os.dup(capture.stderr), "w", buffering=1, errors="backslashreplace"
         )
         stack.enter_context(stderr)
-        stack.enter_context(_handlers_to(stderr))
+        stack.enter_context(_moved(handlers, stderr))
         stack.enter_context(_crashes_to(stderr))
         stack.enter_context(_exceptions_to(logger))
         yield capture
 
 
-@contextlib.contextmanager
-def _handlers_to(stderr: TextIO) -> Iterator[None]:
-    """Move the handlers that the program has put on stderr."""
-    moved = [
+def _stderr_handlers() -> list[logging.StreamHandler[TextIO]]:
+    return [
         handler
         for handler in _handlers()
         if type(handler) is logging.StreamHandler
         and handler.stream in (sys.stderr, sys.__stderr__)
     ]
-    streams = [handler.setStream(stderr) for handler in moved]
+
+
+@contextlib.contextmanager
+def _moved(
+    handlers: list[logging.StreamHandler[TextIO]], stderr: TextIO
+) -> Iterator[None]:
+    """Move the handlers that the program has put on stderr."""
+    streams = [handler.setStream(stderr) for handler in handlers]
     try:
         yield
     finally:
-        for handler, stream in zip(moved, streams, strict=True):
+        for handler, stream in zip(handlers, streams, strict=True):
             if stream is not None:
                 handler.setStream(stream)
 

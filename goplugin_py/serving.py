@@ -39,10 +39,11 @@ from goplugin_py.hosted import Signals, captured
 from goplugin_py.net import sockets
 from goplugin_py.process.host import HostWatch
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
+from goplugin_py.services.capture import Capture
 from goplugin_py.services.connection import Binding
 from goplugin_py.services.control import Controller
 from goplugin_py.services.server import Server
-from goplugin_py.services.stdio import Capture, StdioServicer
+from goplugin_py.services.stdio import StdioServicer
 from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.certificates import generate
 from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, PluginEnviron

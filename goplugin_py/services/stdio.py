@@ -1,104 +1,33 @@
 """The stdio service: what a plugin prints, carried to its host.
 
-On the plugin's side `Capture` puts pipes in the place of the file descriptors 1 and
-2, so that Python's `print`, a C library's write and a child's output all arrive.
-`StdioServicer` reads the pipes while a host listens, and not otherwise: a full pipe
-blocks the writers, as in go-plugin. On the host's side `copy_stdio` hands the bytes
-to the user's files.
+On the plugin's side `StdioServicer` reads the pipes of a `Capture` while a host
+listens, and not otherwise: a full pipe blocks the writers, as in go-plugin. On the
+host's side `copy_stdio` hands the bytes to the user's files.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import io
 import logging
 import os
 import selectors
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, TextIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import BinaryIO
 
 import grpc
 
 from goplugin_py._pb.empty_pb2 import Empty
 from goplugin_py._pb.stdio_pb2 import StdioData
 from goplugin_py._pb.stdio_pb2_grpc import GRPCStdioServicer, GRPCStdioStub
+from goplugin_py.deadline import Deadline
+from goplugin_py.services.capture import flush
 
 CHUNK_SIZE = 32 * 1024
-# Room for a plugin that prints before its host listens; Linux's default maximum.
-PIPE_SIZE = 1024 * 1024
 # How long Shutdown waits for a listening host to take what was printed last.
 DRAIN_TIMEOUT = 1.0
-# A flush takes a moment, once it gets hold of the stream.
-FLUSH_TIMEOUT = 0.2
 
 _log = logging.getLogger("goplugin.stdio")
-
-
-class Capture:
-    """Pipes in the place of the descriptors 1 and 2, until `release`.
-
-    The original descriptors live on as `stdout` and `stderr`, not inherited by
-    children: a child that kept them open would keep the host waiting.
-    """
-
-    def __init__(self, stdout: int = 1) -> None:
-        """Redirect both descriptors.
-
-        Args:
-            stdout: Where the real stdout is now, if not at 1.
-        """
-        _flush()
-        self.stdout = os.dup(stdout)
-        self.stderr = os.dup(2)
-        self.readers = {
-            _replace(1): StdioData.STDOUT,
-            _replace(2): StdioData.STDERR,
-        }
-        self._unbuffer(sys.stdout)
-
-    @staticmethod
-    def _unbuffer(stream: TextIO | None) -> None:
-        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
-            stream.reconfigure(line_buffering=True)
-
-    def release(self) -> None:
-        """Put the original descriptors back."""
-        _flush()
-        os.dup2(self.stdout, 1)
-        os.dup2(self.stderr, 2)
-        for fd in (self.stdout, self.stderr, *self.readers):
-            os.close(fd)
-
-
-def _flush() -> None:
-    """Flush both streams, unless threads that print without end keep them busy."""
-    thread = threading.Thread(target=_flush_streams, daemon=True)
-    thread.start()
-    thread.join(FLUSH_TIMEOUT)
-
-
-def _flush_streams() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            # A stream that the program has closed has nothing to lose.
-            with contextlib.suppress(ValueError, OSError):
-                stream.flush()
-
-
-def _replace(fd: int) -> int:
-    """Put a pipe's writing end in the place of a descriptor; return the other."""
-    reading, writing = os.pipe()
-    os.set_blocking(reading, False)
-    if hasattr(fcntl, "F_SETPIPE_SZ"):
-        # A system may allow less; the pipe then keeps the size it has.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_SIZE)
-    os.dup2(writing, fd)
-    os.close(writing)
-    return reading
 
 
 class StdioServicer(GRPCStdioServicer):
@@ -112,7 +41,8 @@ class StdioServicer(GRPCStdioServicer):
                 all gives a stream that stays silent.
         """
         self._readers = readers
-        self._is_draining = False
+        self._was_heard = threading.Event()
+        self._draining: Deadline | None = None
         self._listeners: dict[int, threading.Event] = {}
         self._wakers: dict[int, int] = {}
         self._lock = threading.Lock()  # guards the three above
@@ -127,6 +57,7 @@ class StdioServicer(GRPCStdioServicer):
         with self._lock:
             self._listeners[ear] = done
             self._wakers[ear] = waker
+        self._was_heard.set()
         try:
             if context.add_callback(lambda: self._wake(ear)):
                 yield from self._chunks(ear, context)
@@ -149,7 +80,7 @@ class StdioServicer(GRPCStdioServicer):
             for fd in readers:
                 selector.register(fd, selectors.EVENT_READ)
             while context.is_active():
-                if not self._is_draining:
+                if self._draining is None:
                     selector.select()
                 chunks = [
                     (fd, data) for fd in readers if (data := _read(fd)) is not None
@@ -162,20 +93,39 @@ class StdioServicer(GRPCStdioServicer):
                         # would be ready to be read for ever.
                         selector.unregister(fd)
                         del readers[fd]
-                if self._is_draining and not chunks:
+                if self._is_drained(more=bool(chunks)):
                     return
 
+    def _is_drained(self, *, more: bool) -> bool:
+        """Whether all was sent, or the time for it is over."""
+        draining = self._draining
+        return draining is not None and (not more or draining.expired)
+
     def drain(self) -> None:
-        """Send what has been printed to the hosts that listen, and end the streams."""
-        if self._is_draining:
-            return  # the host has been told; another second would be too much for it
-        _flush()
-        self._is_draining = True
+        """Send what has been printed to the hosts that listen, and end the streams.
+
+        A host asks for its stream before anything else, but on a busy machine its
+        Shutdown can overtake that: what nobody has read yet waits for it.
+        """
+        with self._lock:
+            if self._draining is not None:
+                return  # the host was told; another second is too much for it
+            self._draining = deadline = Deadline(DRAIN_TIMEOUT)
+        flush()
+        if _is_readable(self._readers):
+            self._was_heard.wait(deadline.remaining())
         with self._lock:
             listeners = dict(self._listeners)
         for ear, done in listeners.items():
             self._wake(ear)
-            done.wait(DRAIN_TIMEOUT)
+            done.wait(deadline.remaining())
+
+
+def _is_readable(fds: Iterable[int]) -> bool:
+    with selectors.DefaultSelector() as selector:
+        for fd in fds:
+            selector.register(fd, selectors.EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _read(fd: int) -> bytes | None:

@@ -4,7 +4,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import BinaryIO
 
 import grpc
@@ -18,7 +18,12 @@ from goplugin_py._pb.stdio_pb2_grpc import (
     add_GRPCStdioServicer_to_server,
 )
 from goplugin_py.services.server import Server
-from goplugin_py.services.stdio import CHUNK_SIZE, StdioServicer, copy_stdio
+from goplugin_py.services.stdio import (
+    CHUNK_SIZE,
+    DRAIN_TIMEOUT,
+    StdioServicer,
+    copy_stdio,
+)
 from tests.echo import serving
 from tests.peers import WAIT, run_python, until
 
@@ -104,6 +109,40 @@ def test_a_host_that_comes_after_the_drain_gets_what_is_left(
     plugin.servicer.drain()
     stream = GRPCStdioStub(channel).StreamStdio(Empty(), timeout=WAIT)
     assert b"".join(chunk.data for chunk in stream) == b"left over"
+
+
+def test_the_drain_waits_for_a_host_that_is_about_to_listen(
+    plugin: Plugin, channel: grpc.Channel
+) -> None:
+    """On a busy machine its Shutdown can overtake its StreamStdio."""
+    plugin.stdout.write(b"last words")
+    with ThreadPoolExecutor(1) as pool:
+        drain = pool.submit(plugin.servicer.drain)
+        assert not wait([drain], DRAIN_TIMEOUT / 10).done
+        stream = GRPCStdioStub(channel).StreamStdio(Empty(), timeout=WAIT)
+        assert b"".join(chunk.data for chunk in stream) == b"last words"
+        drain.result(WAIT)
+
+
+def test_the_drain_ends_although_the_plugin_prints_without_end(
+    plugin: Plugin, channel: grpc.Channel
+) -> None:
+    ended = threading.Event()
+
+    def chatter() -> None:
+        while not ended.is_set():
+            plugin.stdout.write(b"x" * CHUNK_SIZE)
+
+    with ThreadPoolExecutor(2) as pool:
+        stream = GRPCStdioStub(channel).StreamStdio(Empty(), timeout=WAIT)
+        printing = pool.submit(chatter)
+        drain = pool.submit(plugin.servicer.drain)
+        assert sum(len(chunk.data) for chunk in stream) > 0
+        drain.result(WAIT)
+        ended.set()
+        rest = GRPCStdioStub(channel).StreamStdio(Empty(), timeout=WAIT)
+        assert list(rest)  # nor does it hang in what nobody reads
+        printing.result(WAIT)
 
 
 def test_a_host_that_hangs_up_leaves_no_descriptor(
@@ -205,7 +244,7 @@ def test_a_plugin_without_the_service_is_no_failure() -> None:
 
 CAPTURE = """
 import ctypes, os, subprocess, sys
-from goplugin_py.services.stdio import Capture
+from goplugin_py.services.capture import Capture
 
 def everything(name):
     print(f"print {name}", file=getattr(sys, name))
@@ -259,7 +298,7 @@ def test_all_that_a_process_writes_is_captured_until_the_release() -> None:
 
 NO_STREAMS = """
 import os, sys
-from goplugin_py.services.stdio import Capture
+from goplugin_py.services.capture import Capture
 
 real = os.dup(2)
 sys.stdout.close()
