@@ -5,7 +5,8 @@ import logging
 
 from goplugin_py.hclog import StructuredLogger, forward
 from goplugin_py.process.output import LineSplitter
-from goplugin_py.wire.hclog import LINE_BUFFER_SIZE, LineClassifier
+from goplugin_py.wire.log_line import LINE_BUFFER_SIZE
+from goplugin_py.wire.stderr import LineClassifier
 
 Logger = logging.Logger | StructuredLogger
 

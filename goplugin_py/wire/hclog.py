@@ -1,4 +1,4 @@
-"""hclog's JSON log lines: one record, its line, and the sorting of stderr lines.
+"""hclog's JSON log lines: one record and its line.
 
 Layer: wire. Values and bytes only.
 
@@ -12,45 +12,23 @@ host would read, whatever bytes it is given. Neither ever raises.
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 from enum import IntEnum
-from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import Self
 
-__all__ = [
-    "LINE_BUFFER_SIZE",
-    "MAX_DEPTH",
-    "MAX_LINE",
-    "MAX_TRACEBACK_LINES",
-    "Level",
-    "LineClassifier",
-    "Record",
-    "parse_line",
-]
-
-LINE_BUFFER_SIZE = 64 * 1024  # go-plugin: defaultPluginLogBufferSize
-# A line that does not fit that buffer with its line ending is cut into pieces of
-# text. The margin is for whatever a wrapper puts before the line.
-MAX_LINE = LINE_BUFFER_SIZE - 1024
-MAX_DEPTH = 64  # of values; Go reads 10,000, Python's own limit depends on the version
-MAX_TRACEBACK_LINES = 1000
-
-# What a line keeps when it has to be shortened: enough room for each field to stay
-# recognisable (MAX_LINE / 128 = 504 bytes).
-_MAX_SHORTENED_FIELDS = 128
-_MAX_SHORTENED_KEY = 128
-
-_CUT = "...[truncated]"
-_TOO_DEEP = "...[nested too deep]"
-_CYCLE = "...[cycle]"
-
-# hclog: jsonMapEntry
-_LEVEL, _MESSAGE, _TIMESTAMP = "@level", "@message", "@timestamp"
-_MODULE, _CALLER = "@module", "@caller"
-_BUILT_IN = frozenset({_LEVEL, _MESSAGE, _TIMESTAMP, _MODULE, _CALLER})
-_WARN = "@warn"  # hclog: logJSON, where it had to leave something out
+from goplugin_py.wire.log_line import (
+    BUILT_IN,
+    CALLER,
+    LEVEL,
+    MAX_DEPTH,
+    MESSAGE,
+    MODULE,
+    TIMESTAMP,
+    encode,
+    format_line,
+)
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -117,23 +95,19 @@ class Record:
         key is renamed instead of overwriting it, and a record that is too long is
         shortened, visibly, instead of being cut into pieces by its reader.
         """
-        members = self._built_in_members()
-        for key, value in self.pairs.items():
-            members[_free_key(_plain_text(key), members)] = _Plain().convert(value)
-        line = _encode(members)
-        return line if len(line.encode()) <= MAX_LINE else _encode(_shorten(members))
+        return format_line(self._built_in_members(), self.pairs)
 
     def _built_in_members(self) -> dict[str, object]:
         members: dict[str, object] = {
-            _LEVEL: self.level.label,
-            _MESSAGE: _plain_text(self.message),
+            LEVEL: self.level.label,
+            MESSAGE: self.message,
         }
         if self.timestamp is not None:
-            members[_TIMESTAMP] = _format_timestamp(self.timestamp)
+            members[TIMESTAMP] = _format_timestamp(self.timestamp)
         if self.module:
-            members[_MODULE] = _plain_text(self.module)
+            members[MODULE] = self.module
         if self.caller:
-            members[_CALLER] = _plain_text(self.caller)
+            members[CALLER] = self.caller
         return members
 
 
@@ -147,117 +121,25 @@ def parse_line(line: str | bytes) -> Record | None:
     can't read at all makes the line text. Must not raise.
     """
     try:
-        return _parse_json(line)
+        return read_json(line)
     except (ValueError, RecursionError):
         return None
 
 
-class LineClassifier:
-    """Turns the lines of one plugin's stderr into records, in order.
-
-    It follows go-plugin's logStderr: structured records, level tags at column 0, and
-    Error for all untagged text after a Go panic. Beyond Go, which shows them at
-    Debug, the text of a Python traceback and of a fatal interpreter error is Error.
-    """
-
-    __slots__ = ("_continued", "_panicked", "_traceback")
-
-    def __init__(self) -> None:
-        self._continued = False
-        self._panicked = False
-        self._traceback = _Traceback()
-
-    def classify(self, line: bytes, partial: bool = False) -> Record:
-        """Return the record to log for one line, without its line ending.
-
-        `partial` says that the line goes on in the next call. The pieces of such a
-        line, the last one included, are text at Debug. Must not raise.
-        """
-        continued, self._continued = self._continued, partial
-        text = line.decode("utf-8", "backslashreplace")
-        if partial or continued:
-            return Record(Level.DEBUG, text)
-        try:
-            record = _parse_json(line)
-        except (ValueError, RecursionError):
-            return Record(self._text_level(text), text)
-        # JSON of something that is not hclog. Go: Debug, even after a panic.
-        return record or Record(Level.DEBUG, text)
-
-    def _text_level(self, text: str) -> Level:
-        for tag, level in _TAGS:
-            if text.startswith(tag):
-                return level
-        if text.startswith(_PANICS):
-            self._panicked = True
-        if self._traceback.takes(text) or self._panicked:
-            return Level.ERROR
-        return Level.DEBUG
-
-
-_TAGS = tuple((f"[{level.name}]", level) for level in Level)
-
-# The process ends with these, so everything after them belongs to them. The third is
-# CPython's own; the others are Go's.
-_PANICS = ("panic: ", "fatal error: ", "Fatal Python error: ")
-
-_TRACEBACK_HEADER = re.compile(
-    r"( +\+ Exception Group |)Traceback \(most recent call last\):"
-)
-_TRACEBACK_COMPANIONS = (
-    "During handling of the above exception, another exception occurred:",
-    "The above exception was the direct cause of the following exception:",
-    "Exception ignored ",
-    "Exception in thread ",
-)
-
-
-class _Traceback:
-    """Recognises the lines of Python tracebacks.
-
-    A traceback is its header, the indented lines, and one line at column 0 with the
-    exception; the one of an exception group has no such line. Further lines of the
-    exception's own text can't be told from other output and are not taken. A
-    traceback that does not end after `MAX_TRACEBACK_LINES` is given up.
-    """
-
-    __slots__ = ("_grouped", "_left")
-
-    def __init__(self) -> None:
-        self._left = 0
-        self._grouped = False
-
-    def takes(self, text: str) -> bool:
-        if header := _TRACEBACK_HEADER.fullmatch(text):
-            self._left = MAX_TRACEBACK_LINES
-            self._grouped = bool(header[1])
-            return True
-        return self._continues(text) or text.startswith(_TRACEBACK_COMPANIONS)
-
-    def _continues(self, text: str) -> bool:
-        if not self._left:
-            return False
-        self._left -= 1
-        if text.startswith((" ", "\t")):
-            return True
-        self._left = 0
-        return bool(text) and not self._grouped
-
-
-def _parse_json(line: str | bytes) -> Record | None:
+def read_json(line: str | bytes) -> Record | None:
     """Read a line as go-plugin's parseJSON does, and its level as logStderr does.
 
     Returns None for an object without a known level. Raises ValueError where
     parseJSON returns an error and where it panics.
     """
     pairs = _load_object(_json_text(line))
-    message = _pop_text(pairs, _MESSAGE)
-    level = Level.from_name(_pop_text(pairs, _LEVEL))
+    message = _pop_text(pairs, MESSAGE)
+    level = Level.from_name(_pop_text(pairs, LEVEL))
     timestamp = _pop_timestamp(pairs)
     if level is None:
         return None
-    module = _pop_if_text(pairs, _MODULE)
-    caller = _pop_if_text(pairs, _CALLER)
+    module = _pop_if_text(pairs, MODULE)
+    caller = _pop_if_text(pairs, CALLER)
     return Record(level, message, module, timestamp, pairs, caller)
 
 
@@ -306,9 +188,9 @@ def _shallow(key: str, value: object) -> object:
     """Make text of a deep value, except where text would mean something else."""
     if not _is_deep(value):
         return value
-    if key in _BUILT_IN:
+    if key in BUILT_IN:
         raise ValueError(f"{key} is not text")
-    return _encode(value)
+    return encode(value)
 
 
 def _is_deep(value: object) -> bool:
@@ -356,9 +238,9 @@ def _pop_if_text(pairs: dict[str, object], key: str) -> str:
 
 
 def _pop_timestamp(pairs: dict[str, object]) -> datetime | None:
-    if _TIMESTAMP not in pairs:
+    if TIMESTAMP not in pairs:
         return None
-    stamp = _STAMP.fullmatch(_pop_text(pairs, _TIMESTAMP))
+    stamp = _STAMP.fullmatch(_pop_text(pairs, TIMESTAMP))
     if stamp is None:
         raise ValueError("not hclog's time format")
     *numbers, sign, hours, minutes = stamp.groups()
@@ -393,203 +275,3 @@ def _in_whole_minutes(moment: datetime) -> datetime:
         return (naive - offset).replace(tzinfo=UTC)
     except Exception:  # a zone of the user's making, or the end of the calendar
         return naive.replace(tzinfo=UTC)
-
-
-def _plain_text(key: object) -> str:
-    """Turn a key, or the text of a built-in, into text that any encoder takes."""
-    value = _Plain().convert(key)
-    return value if isinstance(value, str) else _encode(value)
-
-
-def _free_key(key: str, taken: Mapping[str, object]) -> str:
-    while key in _BUILT_IN or key in taken:
-        key = "_" + key
-    return key
-
-
-_V = TypeVar("_V")
-
-
-class _Plain:
-    """Turns one value into what JSON knows, spending at most one line's room on it.
-
-    Every node costs its text plus one, so that no structure, however often it refers
-    to its own parts, costs more than the longest line could show.
-    """
-
-    __slots__ = ("_left", "_path")
-
-    def __init__(self) -> None:
-        self._left = MAX_LINE
-        self._path: set[int] = set()
-
-    def convert(self, value: object) -> object:
-        """Convert a value. Must not raise, whatever the value's methods do."""
-        self._left -= 1
-        try:
-            return self._convert(value)
-        except Exception:
-            return f"<unprintable {type(value).__name__}>"
-
-    def _convert(self, value: object) -> object:
-        match value:
-            case None | True | False:
-                return value
-            case str():
-                return self._text(str.__str__(value))
-            case int():
-                return self._number(int.__int__(value))
-            case float():
-                return _number_or_name(float.__float__(value))
-        return self._container(value)
-
-    def _container(self, value: object) -> object:
-        match value:
-            case Mapping():
-                return self._nested(value, self._object)
-            case list() | tuple():
-                return self._nested(value, self._array)
-            case set() | frozenset():
-                return self._nested(value, self._sorted_array)
-        if is_dataclass(value) and not isinstance(value, type):
-            return self._nested(value, self._attributes)
-        return self._text(_text_of(value))
-
-    def _nested(self, value: _V, build: Callable[[_V], object]) -> object:
-        if id(value) in self._path:
-            return _CYCLE
-        if len(self._path) == MAX_DEPTH:
-            return _TOO_DEEP
-        self._path.add(id(value))
-        try:
-            return build(value)
-        finally:
-            self._path.discard(id(value))
-
-    def _object(self, value: Mapping[Any, object]) -> dict[str, object]:
-        members: dict[str, object] = {}
-        for key in value:
-            if self._left <= 0:
-                members[_CUT] = True
-                break
-            text = self.convert(key)
-            name = text if isinstance(text, str) else _encode(text)
-            members[name] = self.convert(value[key])
-        return members
-
-    def _attributes(self, value: object) -> dict[str, object]:
-        names = (f.name for f in fields(value))  # type: ignore[arg-type]
-        return self._object({name: getattr(value, name) for name in names})
-
-    def _array(self, value: Iterable[object]) -> list[object]:
-        items: list[object] = []
-        for item in value:
-            if self._left <= 0:
-                items.append(_CUT)
-                break
-            items.append(self.convert(item))
-        return items
-
-    def _sorted_array(self, value: Iterable[object]) -> list[object]:
-        # Sets have no order of their own; equal records should give equal lines.
-        return sorted(self._array(value), key=_encode)
-
-    def _text(self, text: str) -> str:
-        room = max(self._left, 0)
-        self._left -= len(text)
-        if len(text) > room:
-            text = text[:room] + _CUT
-        if text.isascii():
-            return text
-        return text.encode("utf-8", "backslashreplace").decode()
-
-    def _number(self, number: int) -> int | str:
-        # Text beyond what Go writes as an integer: a Go host shows the whole line as
-        # text when a number is out of float64's range. At last hex, for Python's
-        # decimals have a limit.
-        if abs(number) < _INTEGERS_END:
-            return number
-        return self._text(str(number) if abs(number) < _DECIMALS_END else hex(number))
-
-
-_INTEGERS_END = 10**21  # encoding/json: from there on it writes an exponent
-_DECIMALS_END = 1 << 1024
-
-
-def _text_of(value: object) -> str:
-    """Return the text of anything that has no JSON type."""
-    match value:
-        case bytes() | bytearray() | memoryview():
-            return bytes(value[: MAX_LINE + 1]).decode("utf-8", "backslashreplace")
-        case BaseException():
-            return str(value) or type(value).__name__
-        case date() | time():
-            return value.isoformat()
-    return str(value)
-
-
-def _number_or_name(number: float) -> float | str:
-    """JSON has no word for these three; Go's own names."""
-    if math.isfinite(number):
-        return number
-    return "NaN" if math.isnan(number) else "+Inf" if number > 0 else "-Inf"
-
-
-_ENCODER = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
-)
-# Legal inside JSON text, but line ends to some readers; Go escapes the first two.
-_LINE_ENDS = str.maketrans(
-    {"\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\u0085"}
-)
-
-
-def _encode(value: object) -> str:
-    text = _ENCODER.encode(value)
-    return text if text.isascii() else text.translate(_LINE_ENDS)
-
-
-def _size(value: object) -> int:
-    return len(_encode(value).encode())
-
-
-def _shorten(members: dict[str, object]) -> dict[str, object]:
-    """Shorten what is long, leave what is short, until the line fits.
-
-    The members share the room from the shortest to the longest, so that each one
-    leaves to the longer ones what it does not need.
-    """
-    kept = _first_members(members)
-    room = MAX_LINE - 2
-    for taken, key in enumerate(sorted(kept, key=lambda key: _size(kept[key]))):
-        share = room // (len(kept) - taken)
-        overhead = _size(key) + 2
-        kept[key] = _clip(kept[key], share - overhead)
-        room -= overhead + _size(kept[key])
-    return kept
-
-
-def _first_members(members: dict[str, object]) -> dict[str, object]:
-    kept: dict[str, object] = {}
-    for key, value in islice(members.items(), _MAX_SHORTENED_FIELDS - 1):
-        short = _clip_text(key, _MAX_SHORTENED_KEY)
-        kept[key if key in _BUILT_IN else _free_key(short, kept)] = value
-    if dropped := len(members) - len(kept):
-        kept[_free_key(_WARN, kept)] = f"line too long: {dropped} pairs dropped"
-    return kept
-
-
-def _clip(value: object, limit: int) -> object:
-    """Leave a value of so many bytes of JSON alone; make others clipped text."""
-    if _size(value) <= limit:
-        return value
-    return _clip_text(value if isinstance(value, str) else _encode(value), limit)
-
-
-def _clip_text(text: str, limit: int) -> str:
-    if _size(text) <= limit:
-        return text
-    keep = limit
-    while _size(clipped := text[:keep] + _CUT) > limit:
-        keep = keep * 3 // 4
-    return clipped

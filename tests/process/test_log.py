@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import CapturingLogger
 
 from goplugin_py.process.log import MAX_TAIL_LINE, TAIL_LINES, StderrLog
-from goplugin_py.wire.hclog import LINE_BUFFER_SIZE
+from goplugin_py.wire.log_line import LINE_BUFFER_SIZE
 
 
 class Records(logging.Handler):
