@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from goplugin_py import BrokerError, BrokerTimeout, KnockRejected
+from goplugin_py.wire.knocking import KNOCK_TIMEOUT
 from interop.callback_pb2_grpc import add_PeerServicer_to_server
 from interop.callback_plugin import BUSY, Peer
 from interop.callback_sides import GO, PYTHON, Link, Pair, Side, linked, outcome
@@ -124,6 +125,22 @@ def test_an_id_that_was_stopped_is_gone_until_it_is_accepted_anew(pair: Pair) ->
         assert list(dialler.dial(7, timeout=SHORT).errors) == [7]
         acceptor.accept(7)
         assert outcome(dialler.dial(7)) == (1, {})
+
+
+@pytest.mark.parametrize("link", [link for link in LINKS if link.mux], ids=str)
+def test_an_id_that_python_has_stopped_is_refused_at_once(link: Link) -> None:
+    """go-plugin: `failed to knock`; no other dial waits for such a one meanwhile."""
+    with linked(link) as pair:
+        acceptors = (link.host, link.plugin)
+        for name, (dialler, acceptor) in zip(acceptors, pair.both_ways, strict=True):
+            if name == PYTHON:
+                acceptor.accept(7)
+                acceptor.stop(7)
+                started = time.monotonic()
+                for _ in range(5):
+                    assert "no listener for id 7" in dialler.dial(7).errors[7]
+                assert time.monotonic() - started < KNOCK_TIMEOUT
+                assert_works(dialler, acceptor)
 
 
 # A Go plugin keeps the older of two addresses, which nobody has dialled yet.

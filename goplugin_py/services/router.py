@@ -19,6 +19,7 @@ from goplugin_py.wire.knocking import (
     OpenStream,
     SendAcknowledgement,
     SendKnock,
+    SendRefusal,
 )
 
 _log = logging.getLogger("goplugin.multiplex")
@@ -119,6 +120,7 @@ class Router:
         if self._routes.get(service_id) == take:
             del self._routes[service_id]
             self._knocking.withdraw(service_id)
+            self._act()
 
     def receive(self, info: ConnInfo) -> None:
         """Take a message from the other side's broker."""
@@ -148,17 +150,18 @@ class Router:
         for action in self._knocking.actions():
             match action:
                 case SendKnock(service_id):
-                    self._send_knock(service_id, is_answer=False)
+                    self._send_knock(service_id, ConnInfo.Knock(knock=True))
                 case SendAcknowledgement(service_id):
-                    self._send_knock(service_id, is_answer=True)
+                    self._send_knock(service_id, ConnInfo.Knock(knock=True, ack=True))
+                case SendRefusal(service_id):
+                    self._send_knock(service_id, _refusal(service_id))
                 case OpenStream(dial):
                     self._open(self._dials.pop(dial, _reset) if dial else _reset)
                 case DialFailed(dial, reason):
                     self._fail(dial, reason)
         self._set_timer()
 
-    def _send_knock(self, service_id: int, *, is_answer: bool) -> None:
-        knock = ConnInfo.Knock(knock=True, ack=is_answer)
+    def _send_knock(self, service_id: int, knock: ConnInfo.Knock) -> None:
         assert self.send is not None
         self.send(ConnInfo(service_id=service_id, knock=knock))
 
@@ -216,6 +219,12 @@ def no_answer(service_id: int) -> BrokerTimeout:
         "the other side must accept it within seconds of the dial",
         service_id,
     )
+
+
+def _refusal(service_id: int) -> ConnInfo.Knock:
+    # The words of go-plugin's GRPCClientMuxer.AcceptKnock.
+    error = f"no listener for id {service_id}"
+    return ConnInfo.Knock(knock=True, ack=True, error=error)
 
 
 def _reset(endpoint: StreamEndpoint | None, _failure: Exception | None) -> None:

@@ -12,9 +12,13 @@ from __future__ import annotations
 import collections
 from dataclasses import dataclass
 
+from goplugin_py.wire.yamux import STREAM_OPEN_TIMEOUT
+
 KNOCK_TIMEOUT = 5.0  # go-plugin: GRPCBroker.knock
 # How many early knocks a peer can make us keep.
 MAX_PENDING = 4096
+# How many ids that were withdrawn are remembered: their last diallers soon give up.
+MAX_WITHDRAWN = 4096
 
 
 class Dial:
@@ -36,6 +40,13 @@ class SendKnock:
 @dataclass(frozen=True, slots=True)
 class SendAcknowledgement:
     """Send an acknowledgement for this id, and give it the next stream."""
+
+    service_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendRefusal:
+    """Answer a knock for this id with an error: it is not accepted any more."""
 
     service_id: int
 
@@ -63,7 +74,7 @@ class DialFailed:
     reason: str | None
 
 
-Action = SendKnock | SendAcknowledgement | OpenStream | DialFailed
+Action = SendKnock | SendAcknowledgement | SendRefusal | OpenStream | DialFailed
 
 
 class Knocking:
@@ -79,9 +90,12 @@ class Knocking:
         self._answer_due: float | None = None
         # As the side that accepts.
         self._accepting: set[int] = set()
+        self._withdrawn: dict[int, None] = {}
         self._knocks: dict[int, float] = {}
+        # Whose the next stream is, until when, and whether others may have it now.
         self._owner: int | None = None
         self._stream_due = 0.0
+        self._is_overdue = False
 
     def actions(self) -> list[Action]:
         """Return and forget what is to be done."""
@@ -132,20 +146,33 @@ class Knocking:
     def accept(self, service_id: int, now: float) -> None:
         """Answer knocks for an id from now on; one may have come already."""
         self._accepting.add(service_id)
+        self._withdrawn.pop(service_id, None)
         self._next_owner(now)
 
     def withdraw(self, service_id: int) -> None:
-        """Answer no more knocks for an id."""
-        self._accepting.discard(service_id)
+        """Refuse knocks for an id from now on.
+
+        Go lets them wait for an answer, and with them all other dials of that side.
+        """
+        if service_id not in self._accepting:
+            return
+        self._accepting.remove(service_id)
+        self._withdrawn[service_id] = None
+        if len(self._withdrawn) > MAX_WITHDRAWN:
+            del self._withdrawn[next(iter(self._withdrawn))]
+        if self._knocks.pop(service_id, None) is not None:
+            self._actions.append(SendRefusal(service_id))
 
     def stream_arrived(self, now: float) -> int | None:
         """Return whose the new stream is; None if nobody knocked for it."""
-        self.advance(now)
         owner, self._owner = self._owner, None
         self._next_owner(now)
         return owner
 
     def _knocked(self, service_id: int, now: float) -> None:
+        if service_id in self._withdrawn:
+            self._actions.append(SendRefusal(service_id))
+            return
         self._knocks.pop(service_id, None)  # a new one is the youngest
         self._knocks[service_id] = now + KNOCK_TIMEOUT
         if len(self._knocks) > MAX_PENDING:
@@ -154,17 +181,36 @@ class Knocking:
             self._next_owner(now)
 
     def _next_owner(self, now: float) -> None:
-        if self._owner is not None:
+        if self._owner is not None and not self._is_overdue:
             return
         for service_id, expires in list(self._knocks.items()):
             if expires <= now:
                 del self._knocks[service_id]
             elif service_id in self._accepting:
                 del self._knocks[service_id]
-                self._owner = service_id
-                self._stream_due = now + KNOCK_TIMEOUT
-                self._actions.append(SendAcknowledgement(service_id))
+                self._hold(service_id, now)
                 return
+
+    def _hold(self, service_id: int, now: float) -> None:
+        """Keep the next stream for an id."""
+        self._owner = service_id
+        self._is_overdue = False
+        self._stream_due = now + KNOCK_TIMEOUT
+        self._actions.append(SendAcknowledgement(service_id))
+
+    def _grow_late(self, now: float) -> None:
+        """Note that the stream has not come when it should have.
+
+        It may still come. Go waits without end (go-plugin: `GRPCServerMuxer.knockCh`);
+        here other knocks may have their turn, and a session whose streams take longer
+        than yamux allows is dead.
+        """
+        if self._is_overdue:
+            self._owner = None
+        else:
+            self._is_overdue = True
+            self._stream_due += STREAM_OPEN_TIMEOUT - KNOCK_TIMEOUT
+        self._next_owner(now)
 
     # Both
 
@@ -195,6 +241,5 @@ class Knocking:
         if self._answer_due is not None and self._answer_due <= now:
             self._actions.append(DialFailed(self._dials[0], None))
             self._finish(now)
-        if self._owner is not None and self._stream_due <= now:
-            self._owner = None
-            self._next_owner(now)
+        while self._owner is not None and self._stream_due <= now:
+            self._grow_late(now)

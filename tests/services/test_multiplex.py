@@ -465,7 +465,7 @@ def test_the_end_of_the_session_fails_who_waits_and_who_comes_later(
         near.broker.dial(2)
 
 
-def test_stopping_a_served_id_ends_its_connections_and_answers_no_knock(
+def test_stopping_a_served_id_ends_its_connections_and_refuses_knocks(
     plain: Pair,
 ) -> None:
     served = plain.plugin.broker.accept_and_serve(7, add_echo)
@@ -473,8 +473,8 @@ def test_stopping_a_served_id_ends_its_connections_and_answers_no_knock(
         assert call(channel) == b"ping"
         served.stop()
         until(lambda: plain.host.streams == 1)
-    with pytest.raises(BrokerTimeout):
-        plain.host.broker.dial(7, timeout=SHORT)
+    with pytest.raises(KnockRejected, match="no listener for id 7"):
+        plain.host.broker.dial(7)
 
 
 def test_stopping_what_was_replaced_does_not_stop_what_came_after(

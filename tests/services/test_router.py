@@ -229,10 +229,9 @@ def test_one_accept_serves_every_dial_until_it_is_withdrawn(pair: Pair) -> None:
         pair.host.dial(5).opened()
         until(lambda: len(pair.plugin.taken["five"]) == count)  # noqa: B023
     on_loop(lambda: pair.plugin.router.withdraw(5, take))
-    dialled = pair.host.dial(5)
-    on_loop(lambda: None)
-    assert not dialled.is_over
-    dialled.give_up()
+    failure = pair.host.dial(5).failed()
+    assert isinstance(failure, KnockRejected)
+    assert failure.reason == "no listener for id 5"
 
 
 def test_withdrawing_twice_does_not_end_who_came_after(pair: Pair) -> None:
@@ -303,11 +302,29 @@ def test_who_knocks_and_opens_no_stream_holds_up_the_others_for_a_time(
     monkeypatch.setattr(knocking, "KNOCK_TIMEOUT", NO_TIME)
     side, peer = lone
     side.accept(5, "five")
+    side.accept(6, "six")
     side.receive(knock(5))
-    until(lambda: side.router._timer is None)
+    monkeypatch.undo()
+    side.receive(knock(6))
+    assert side.sent == [answer(5)]
+    until(lambda: side.sent == [answer(5), answer(6)])
     peer.sendall(frames.syn(1))
-    until(lambda: side.taken["default"])
+    until(lambda: side.taken["six"])
     assert side.taken["five"] == []
+
+
+def test_a_stream_that_comes_late_goes_where_the_knock_said(
+    lone: tuple[Side, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not to the main server, which does not know its calls."""
+    monkeypatch.setattr(knocking, "KNOCK_TIMEOUT", NO_TIME)
+    side, peer = lone
+    side.accept(5, "five")
+    side.receive(knock(5))
+    until(lambda: side.router._knocking._is_overdue)
+    peer.sendall(frames.syn(1))
+    until(lambda: side.taken["five"])
+    assert side.taken["default"] == []
 
 
 def test_a_message_that_is_no_knock_is_logged_and_nothing_else(

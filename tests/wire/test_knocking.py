@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from goplugin_py.wire.knocking import (
     KNOCK_TIMEOUT,
     MAX_PENDING,
+    MAX_WITHDRAWN,
     Action,
     Dial,
     DialFailed,
@@ -18,7 +19,9 @@ from goplugin_py.wire.knocking import (
     OpenStream,
     SendAcknowledgement,
     SendKnock,
+    SendRefusal,
 )
+from goplugin_py.wire.yamux import STREAM_OPEN_TIMEOUT
 
 # Knocking
 
@@ -340,15 +343,51 @@ def test_a_stream_that_nobody_knocked_for_belongs_to_nobody(end: End) -> None:
     assert end.actions() == []
 
 
-def test_a_withdrawn_id_is_not_answered(end: End) -> None:
-    """go-plugin: closing the listener stops the knocks."""
+def test_a_withdrawn_id_is_refused_until_it_is_accepted_again(end: End) -> None:
+    """go-plugin: GRPCBroker.knock, `failed to knock`; Go itself would keep silent."""
     end.accept(5)
     end.knocking.withdraw(5)
+    end.knocking.withdraw(5)
+    assert end.actions() == []
+    for _ in range(2):
+        end.knocked(5)
+        assert end.actions() == [SendRefusal(5)]
+    end.accept(5)
+    assert end.actions() == []
+    end.knocked(5)
+    assert end.actions() == [SendAcknowledgement(5)]
+
+
+def test_withdrawing_what_was_never_accepted_refuses_nothing(end: End) -> None:
+    """Whoever knocks for it may be early."""
     end.knocking.withdraw(5)
     end.knocked(5)
     assert end.actions() == []
     end.accept(5)
     assert end.actions() == [SendAcknowledgement(5)]
+
+
+def test_a_knock_that_waits_for_its_turn_is_refused_with_its_id(end: End) -> None:
+    end.accept(5)
+    end.accept(6)
+    end.knocked(5)
+    end.knocked(6)
+    end.actions()
+    end.knocking.withdraw(6)
+    assert end.actions() == [SendRefusal(6)]
+    assert end.stream() == 5
+    assert end.actions() == []
+
+
+def test_ids_that_were_withdrawn_long_ago_are_forgotten(end: End) -> None:
+    for service_id in range(1, MAX_WITHDRAWN + 2):
+        end.accept(service_id)
+        end.knocking.withdraw(service_id)
+    end.knocked(1)
+    assert end.actions() == []
+    end.knocked(2)
+    assert end.actions() == [SendRefusal(2)]
+    assert len(end.knocking._withdrawn) == MAX_WITHDRAWN
 
 
 def test_withdrawing_an_id_does_not_give_its_stream_to_another(end: End) -> None:
@@ -377,11 +416,57 @@ def test_who_knocks_and_opens_no_stream_loses_the_turn(end: End) -> None:
     assert end.stream() == 6
 
 
-def test_a_stream_that_comes_too_late_belongs_to_nobody(end: End) -> None:
-    """Even if it comes together with the timer."""
+def test_a_stream_that_comes_late_is_still_its_ids(end: End) -> None:
+    """go-plugin: GRPCServerMuxer.knockCh, which keeps the id until a stream comes."""
     end.accept(5)
     end.knocked(5)
-    end.now += KNOCK_TIMEOUT
+    end.actions()
+    end.pass_time(STREAM_OPEN_TIMEOUT - 0.001)
+    assert end.stream() == 5
+    assert end.stream() is None
+    assert not end.is_waiting
+
+
+def test_a_stream_that_no_session_would_wait_for_belongs_to_nobody(end: End) -> None:
+    """yamux: Config.StreamOpenTimeout. Unlike Go's, it may be the main connection's."""
+    end.accept(5)
+    end.knocked(5)
+    due = end.now + STREAM_OPEN_TIMEOUT
+    end.pass_time(KNOCK_TIMEOUT)
+    assert end.knocking.next_deadline() == due
+    end.pass_time(STREAM_OPEN_TIMEOUT - KNOCK_TIMEOUT)
+    assert not end.is_waiting
+    assert end.stream() is None
+
+
+def test_a_clock_that_jumps_does_all_at_once(end: End) -> None:
+    end.accept(5)
+    end.knocked(5)
+    end.pass_time(STREAM_OPEN_TIMEOUT)
+    assert not end.is_waiting
+
+
+def test_a_stream_that_comes_together_with_the_timer_is_its_ids(end: End) -> None:
+    end.accept(5)
+    end.accept(6)
+    end.knocked(5)
+    end.now += KNOCK_TIMEOUT - 1.0
+    end.knocked(6)
+    end.now += 1.0
+    assert end.stream() == 5
+    end.pass_time(0.0)
+    assert end.stream() == 6
+
+
+def test_a_knock_does_not_wait_for_a_stream_that_is_late(end: End) -> None:
+    end.accept(5)
+    end.accept(6)
+    end.knocked(5)
+    end.pass_time(KNOCK_TIMEOUT)
+    end.actions()
+    end.knocked(6)
+    assert end.actions() == [SendAcknowledgement(6)]
+    assert end.stream() == 6
     assert end.stream() is None
 
 
@@ -450,7 +535,7 @@ MAX_DELAY = 2.0
 class Wire:
     """What one end has sent and the other has not received, oldest first."""
 
-    messages: collections.deque[tuple[float, int, bool]] = dataclasses.field(
+    messages: collections.deque[tuple[float, int, bool, str]] = dataclasses.field(
         default_factory=collections.deque
     )
     streams: collections.deque[tuple[float, int | None]] = dataclasses.field(
@@ -472,9 +557,11 @@ class Party:
         for action in self.knocking.actions():
             match action:
                 case SendKnock(service_id):
-                    self.wire.messages.append((now, service_id, False))
+                    self.wire.messages.append((now, service_id, False, ""))
                 case SendAcknowledgement(service_id):
-                    self.wire.messages.append((now, service_id, True))
+                    self.wire.messages.append((now, service_id, True, ""))
+                case SendRefusal(service_id):
+                    self.wire.messages.append((now, service_id, True, "refused"))
                 case OpenStream(None):
                     self.wire.streams.append((now, None))
                 case OpenStream(dial):
@@ -482,13 +569,13 @@ class Party:
                     del self.dials[dial]
                     self.wire.streams.append((now, dial.service_id))
                 case DialFailed(dial, reason):
-                    assert reason is None
-                    assert self.dials.pop(dial) + KNOCK_TIMEOUT <= now
+                    begun = self.dials.pop(dial)
+                    assert reason == "refused" or begun + KNOCK_TIMEOUT <= now
                     self.failures.append(dial)
 
     def receive_message(self, sender: "Party", now: float) -> None:
-        _, service_id, is_answer = sender.wire.messages.popleft()
-        self.knocking.receive(service_id, is_answer=is_answer, error="", now=now)
+        _, service_id, is_answer, error = sender.wire.messages.popleft()
+        self.knocking.receive(service_id, is_answer=is_answer, error=error, now=now)
         self.act(now)
 
     def receive_stream(self, sender: "Party", now: float) -> None:
@@ -539,7 +626,9 @@ class TwoParties(RuleBasedStateMachine):
 
     @rule(index=parties, service_id=ids)
     def withdraw(self, index: int, service_id: int) -> None:
-        self.parties[index].knocking.withdraw(service_id)
+        party = self.parties[index]
+        party.knocking.withdraw(service_id)
+        party.act(self.now)
 
     @rule(index=parties)
     def deliver_message(self, index: int) -> None:
@@ -590,7 +679,8 @@ class TwoParties(RuleBasedStateMachine):
     def somebody_waits_only_for_what_has_a_deadline(self) -> None:
         for party in self.parties:
             deadline = party.knocking.next_deadline()
-            assert deadline is None or self.now <= deadline <= self.now + KNOCK_TIMEOUT
+            latest = self.now + (KNOCK_TIMEOUT if party.dials else STREAM_OPEN_TIMEOUT)
+            assert deadline is None or self.now <= deadline <= latest
             assert deadline is not None or not party.dials
 
     def teardown(self) -> None:
