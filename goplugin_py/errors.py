@@ -23,6 +23,9 @@ PluginError
 ├── ProtocolError
 │   ├── LocalProtocolError
 │   └── RemoteProtocolError
+├── RegistryError
+│   ├── ManifestError (ValueError)
+│   └── NoSuchPlugin (LookupError)
 └── UnknownPlugin (LookupError)
 """
 
@@ -43,12 +46,15 @@ __all__ = [
     "LaunchError",
     "LocalProtocolError",
     "MalformedHandshake",
+    "ManifestError",
     "MultiplexUnsupported",
     "NetRPCUnsupported",
+    "NoSuchPlugin",
     "PluginError",
     "ProcessNotFound",
     "ProtocolError",
     "ReattachError",
+    "RegistryError",
     "RemoteProtocolError",
     "StartTimeout",
     "TLSRefused",
@@ -248,6 +254,18 @@ class LocalProtocolError(ProtocolError):
 
 class RemoteProtocolError(ProtocolError):
     """The peer broke the protocol."""
+
+
+class RegistryError(PluginError):
+    """A directory of plugins that can't be read, or that others may change."""
+
+
+class ManifestError(RegistryError, ValueError):
+    """A manifest that does not describe a plugin, or one that may not be started."""
+
+
+class NoSuchPlugin(RegistryError, LookupError):
+    """A directory has no plugin with this id, or none in a version that will do."""
 
 
 class UnknownPlugin(PluginError, LookupError):
