@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from goplugin_py.managed import cleanup_clients
     from goplugin_py.plugin import Plugin
     from goplugin_py.process.secure import SecureConfig
+    from goplugin_py.process.status import ExitStatus
     from goplugin_py.services.broker import Broker, BrokeredServer
     from goplugin_py.serving import PluginServer, serve
     from goplugin_py.stdout import guard_stdout
@@ -63,6 +64,7 @@ __all__ = [  # noqa: RUF022 - grouped
     # host
     "Client",
     "ClientConfig",
+    "ExitStatus",
     "SecureConfig",
     "cleanup_clients",
     "probe",
@@ -109,6 +111,7 @@ _HOMES = {
     "BrokeredServer": "services.broker",
     "Client": "client",
     "ClientConfig": "config",
+    "ExitStatus": "process.status",
     "Handshake": "wire.handshake",
     "HandshakeConfig": "config",
     "Plugin": "plugin",

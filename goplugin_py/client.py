@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Sequence
@@ -20,7 +21,9 @@ from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
 from goplugin_py.launch import STATUS_TIMEOUT, Launch
 from goplugin_py.link import Link
+from goplugin_py.process.exit_notice import call_at_exit
 from goplugin_py.process.local import describe_status
+from goplugin_py.process.status import ExitStatus
 from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.wire.address import Address
@@ -37,7 +40,8 @@ class Client:
     """Starts a plugin, hands out what it provides, and ends it.
 
     Starts on first use; as a context manager it starts at once and kills at the end.
-    All methods are safe from any thread. A client is never restarted.
+    All methods are safe from any thread. A client is never restarted. In a process that
+    was forked from the host's it is closed, and the plugin is left to the host.
     """
 
     def __init__(self, config: ClientConfig) -> None:
@@ -51,7 +55,9 @@ class Client:
         )
         self._link: Link | None = None
         self._is_killed = False
+        self._is_inherited = False  # from the process that we were forked from
         self._finalizer: weakref.finalize[Any, Any] | None = None
+        _clients.add(self)
 
     def start(self) -> None:
         """Start the plugin and wait until it answers; does nothing when it runs.
@@ -65,19 +71,45 @@ class Client:
 
     def _started(self) -> Link:
         with self._starting:
+            self._refuse_inherited()
             if self._is_killed:
                 raise ClientClosed("this client was killed: make a new one")
             if self._link is None:
                 if self._config.managed:
                     managed.add(self, self._config.kill_timeout)
-                self._link = self._launch.run()
-                # A host that ends without kill() must not leave the plugin behind,
-                # unless somebody else is to find it.
-                stays = self._config.detach or self._config.reattach is not None
-                self._finalizer = weakref.finalize(
-                    self, Link.leave if stays else Link.forsake, self._link
-                )
+                self._link = self._launched()
             return self._link
+
+    def _launched(self) -> Link:
+        link = self._launch.run()
+        try:
+            if self._config.on_exit is not None:
+                call_at_exit(link.process, self._config.on_exit)
+        except BaseException:
+            link.abandon()
+            link.process.end()
+            raise
+        # A host that ends without kill() must not leave the plugin behind, unless
+        # somebody else is to find it.
+        stays = self._config.detach or self._config.reattach is not None
+        self._finalizer = weakref.finalize(
+            self, Link.leave if stays else Link.forsake, link
+        )
+        return link
+
+    def _refuse_inherited(self) -> None:
+        if self._is_inherited:
+            raise ClientClosed(
+                "this client belongs to the process that this one was forked from: "
+                "make a new one, or start processes by multiprocessing's spawn"
+            )
+
+    def _inherit(self) -> None:
+        """Be closed, in a forked child: its parent has the threads and the plugin."""
+        self._is_inherited = True
+        self._starting = threading.Lock()  # somebody may have held the other one
+        if self._finalizer is not None:
+            self._finalizer.detach()
 
     def dispense(self, name: str) -> Any:
         """Return the client of a plugin: what its `grpc_client` makes.
@@ -132,6 +164,8 @@ class Client:
         Args:
             grace: Seconds; None means the configuration's `kill_timeout`.
         """
+        if self._is_inherited:
+            return
         deadline = Deadline(self._config.kill_timeout if grace is None else grace)
         self._is_killed = True
         self._launch.abort()
@@ -164,18 +198,19 @@ class Client:
             # A Go plugin hangs up without an answer: only its end tells.
             _log.debug("shutdown was not answered: %s", exc.code())
 
-    def wait(self, timeout: float | None = None) -> int | None:
+    def wait(self, timeout: float | None = None) -> ExitStatus | None:
         """Wait for the plugin's end.
 
         Returns:
-            The exit status, a negative number for a signal; None if it still runs
-            after `timeout` seconds.
+            What `exit_status` says then; None if it still runs after `timeout`
+            seconds.
         """
         self._known().process.wait(timeout)
         return self.exit_status
 
     def _known(self) -> Link:
         """Return the link even when it is closed; start if there is none."""
+        self._refuse_inherited()
         return self._link or self._started()
 
     @property
@@ -184,12 +219,15 @@ class Client:
         return self._link is not None and self._link.process.has_exited
 
     @property
-    def exit_status(self) -> int | None:
+    def exit_status(self) -> ExitStatus | None:
         """The exit status, a negative number for a signal; None before the end.
 
-        Of a plugin that was attached to it stays None: only a parent learns it.
+        A number with a `text` (`killed by SIGKILL`) and a `signal`. Of a plugin that
+        was attached to it stays None: only a parent learns it.
         """
-        return self._link.process.status if self.exited and self._link else None
+        if self._link is None or not self.exited:
+            return None
+        return ExitStatus.of(self._link.process.status)
 
     @property
     def pid(self) -> int | None:
@@ -262,6 +300,17 @@ def probe(command: Sequence[str]) -> Handshake:
     config = ClientConfig(command=command, handshake=_ANY, plugins={}, auto_mtls=False)
     return Launch(config).probe()
 
+
+# Those that a forked child would inherit.
+_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for client in list(_clients):
+        client._inherit()  # noqa: SLF001
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 # What a plugin of unknown kind is started with.
 _ANY = HandshakeConfig(

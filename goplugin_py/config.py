@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from goplugin_py.process.log import Logger
     from goplugin_py.process.secure import SecureConfig
+    from goplugin_py.process.status import ExitStatus
     from goplugin_py.wire.reattach import ReattachConfig
 
 ChannelOptions = Sequence[tuple[str, Any]]
@@ -146,10 +147,17 @@ class ClientConfig:
     """A `logging.Logger` or a structlog logger that receives the plugin's log and
     its plain stderr lines; None means the stdlib logger `goplugin`."""
 
+    on_exit: Callable[[ExitStatus | None], object] | None = None
+    """Called once when a plugin that was started has ended, for whatever reason, with
+    its exit status; None of one that was attached to. It runs on a thread of its own,
+    for which neither `kill` nor the interpreter's end waits, and may use the client.
+    What it raises is logged."""
+
     detach: bool = False
     """Whether the plugin may outlive a host that ends without `kill`, for the next
     one to reattach to. It gets a session of its own then, and a small process that
-    takes its log when the host is gone: a Go plugin would die of the broken pipe."""
+    takes its log when the host is gone: a Go plugin would die of the broken pipe.
+    Other plugins end with their host, within two seconds of a SIGKILL."""
 
     managed: bool = False
     """Whether `cleanup_clients` kills the plugin, which also runs at the
@@ -281,7 +289,7 @@ class ServeConfig:
     outlive_host: bool = False
     """Whether the plugin lives on when its host dies, for the next one to reattach
     to, as Go plugins do. By default it stops then (on Linux), unless a Python host
-    has set `detach`."""
+    has set `detach`. A Python host that has not ends the plugin in any case."""
 
     test: ServeTestConfig | None = None
     """Serve in a test or in a debugger, for hosts that reattach."""

@@ -1,6 +1,6 @@
 """A plugin as a child process of this host."""
 
-import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -10,9 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 from goplugin_py.process.diagnosis import diagnose
 from goplugin_py.process.keeper import END_TIMEOUT, StderrKeeper
+from goplugin_py.process.lifeline import Lifeline
 from goplugin_py.process.secure import SecureConfig, VerifiedProgram, verify
+from goplugin_py.process.status import ExitStatus
 
 REAP_TIMEOUT = 5.0  # a killed process is reaped in milliseconds, unless it is in I/O
+
+_log = logging.getLogger("goplugin.process")
 
 
 class LocalRunner:
@@ -40,6 +44,7 @@ class LocalRunner:
         self._secure = secure
         self._program: VerifiedProgram | None = None
         self._keeper: StderrKeeper | None = None
+        self._lifeline: Lifeline | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._reaping = threading.Lock()  # guards reaping against signalling
 
@@ -89,7 +94,9 @@ class LocalRunner:
         self, executable: str | None, descriptors: tuple[int, ...]
     ) -> "subprocess.Popen[bytes]":
         if not self._detach:
-            return self._popen(executable, descriptors, subprocess.PIPE)
+            process = self._popen(executable, descriptors, subprocess.PIPE)
+            self._lifeline = _lifeline(process)
+            return process
         keeper = StderrKeeper()
         try:
             try:
@@ -168,6 +175,9 @@ class LocalRunner:
     def reap(self) -> int:
         """Collect the exit status of a process that has ended, or is about to."""
         with self._reaping:
+            if self._lifeline is not None:
+                self._lifeline.cut()
+                self._lifeline = None
             return self._started.wait(REAP_TIMEOUT)
 
     def signal(self, number: signal.Signals) -> None:
@@ -211,15 +221,21 @@ class LocalRunner:
         return self._process
 
 
+def _lifeline(process: "subprocess.Popen[bytes]") -> Lifeline | None:
+    try:
+        return Lifeline(process.pid)
+    except FileNotFoundError:
+        _log.warning("there is no /bin/sh: a plugin outlives a host that is killed")
+        return None
+    except BaseException:
+        process.kill()
+        with process:  # closes its pipes, and reaps it
+            raise
+
+
 def describe_status(status: int | None) -> str:
     """Return an exit status in words, with the name of a signal."""
-    if status is None:
-        return "it is still running"
-    if status >= 0:
-        return f"exit status {status}"
-    with contextlib.suppress(ValueError):
-        return f"killed by {signal.Signals(-status).name}"
-    return f"killed by signal {-status}"
+    return "it is still running" if status is None else ExitStatus(status).text
 
 
 def _fileno(pipe: object) -> int:

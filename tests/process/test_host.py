@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from goplugin_py.process.host import HostWatch
+from tests.echo import HANDSHAKE
 from tests.peers import WAIT, run_python, until
 
 # Time enough for something to go wrong.
@@ -29,6 +30,15 @@ options = eval(sys.argv[1])
 client = Client(client_config(*sys.argv[2:], **options))
 assert client.dispense("echo")(b"hello") == b"hello"
 print(client.pid, flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+# One that does not end its plugins, as Go hosts don't.
+CARELESS_HOST = """
+import os, signal, subprocess, sys
+quiet = {"stderr": subprocess.DEVNULL}
+plugin = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, **quiet)
+assert plugin.stdout.readline().startswith(b"1|1|")
+print(plugin.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
 # A plugin that is left to whoever reattaches.
@@ -145,7 +155,9 @@ def test_a_plugin_stops_though_a_call_runs_for_ever() -> None:
 def test_a_plugin_lives_on_if_it_or_its_host_means_it_to(by: str) -> None:
     if by == "plugin":
         command = (sys.executable, "-c", OUTLIVING)
-        pid = orphan("{'auto_mtls': False}", *command)
+        cookie = dict([HANDSHAKE.cookie])
+        out, _ = run_python(CARELESS_HOST, *command, status=-signal.SIGKILL, **cookie)
+        pid = int(out)
     else:
         pid = orphan("{'auto_mtls': False, 'detach': True}")
     threading.Event().wait(LIMIT / 2)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goplugin_py.process.local import LocalRunner, describe_status
-from tests.peers import WAIT, until
+from tests.peers import WAIT
 
 
 @pytest.fixture
@@ -163,5 +163,5 @@ def test_closing_stops_a_process_that_still_writes() -> None:
     runner = LocalRunner(["yes"], dict(os.environ))
     runner.start()
     runner.close()
-    until(lambda: runner._started.poll() is not None)
+    runner.reap()
     assert runner.status in (1, -signal.SIGPIPE)

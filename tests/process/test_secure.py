@@ -96,7 +96,8 @@ def before_exec(monkeypatch: pytest.MonkeyPatch, hook: Callable[[Any], None]) ->
     popen = subprocess.Popen
 
     def start(*arguments: Any, **options: Any) -> Any:
-        hook(options)
+        if "executable" in options:
+            hook(options)
         return popen(*arguments, **options)
 
     monkeypatch.setattr(subprocess, "Popen", start)
