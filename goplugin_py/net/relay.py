@@ -68,6 +68,13 @@ class Relay:
         self._is_closed = False
         self.failure: Exception | None = None
         """Why the latest connection failed; None while all is well."""
+        self.was_used = False
+        """Whether anybody has connected so far."""
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether anybody is connected, or about to be."""
+        return bool(self._links or self._pending)
 
     def start(self) -> None:
         """Begin to accept."""
@@ -118,6 +125,7 @@ class Relay:
 
     def take(self, accepted: Endpoint) -> None:
         """Join an accepted connection; on the loop's thread."""
+        self.was_used = True
         is_over = False
 
         def done(dialled: Endpoint | None, failure: Exception | None) -> None:

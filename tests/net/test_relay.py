@@ -336,6 +336,20 @@ def test_the_end_of_the_peers_direction_reaches_us_and_we_may_go_on(
     assert receive_all(far) == b""
 
 
+def test_a_relay_knows_whether_it_is_used_and_whether_it_ever_was(
+    tunnel: Tunnel,
+) -> None:
+    relay = tunnel.plugin
+    assert (relay.is_in_use, relay.was_used) == (False, False)
+    near, far = tunnel.connect()
+    exchange(near, far)
+    assert (relay.is_in_use, relay.was_used) == (True, True)
+    near.close()
+    far.close()
+    until(lambda: not relay.is_in_use)
+    assert relay.was_used
+
+
 def test_a_link_that_ended_in_order_leaves_no_failure_and_no_thread(
     tunnel: Tunnel, relays: Relays, loop: Loop
 ) -> None:
