@@ -1,7 +1,8 @@
 """A point in time by which a bounded operation must be done. A leaf."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 class Deadline:
@@ -18,6 +19,29 @@ class Deadline:
         """
         self._clock = clock
         self._end = None if timeout is None else clock() + timeout
+        self._wakers: set[Callable[[], None]] = set()
+
+    def abort(self) -> None:
+        """Expire now, and wake those who wait for something by this deadline.
+
+        Safe from any thread.
+        """
+        self._end = self._clock()
+        for wake in tuple(self._wakers):
+            wake()
+
+    @contextlib.contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Call `wake` when the deadline is aborted meanwhile.
+
+        Whoever waits must look at `remaining` after it has begun this, and again
+        once it was woken.
+        """
+        self._wakers.add(wake)
+        try:
+            yield
+        finally:
+            self._wakers.discard(wake)
 
     def remaining(self) -> float | None:
         """Return the seconds left, never negative; None without a limit."""

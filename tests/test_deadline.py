@@ -83,3 +83,13 @@ def test_uses_the_monotonic_clock_by_default() -> None:
     left = Deadline(60.0).remaining()
     assert left is not None
     assert 60.0 - (time.monotonic() - before) <= left <= 60.0
+
+
+def test_an_aborted_deadline_has_expired_and_wakes_those_who_wait() -> None:
+    deadline = Deadline(None)
+    woken: list[str] = []
+    with deadline.waking(lambda: woken.append("inside")):
+        deadline.abort()
+    deadline.abort()
+    assert woken == ["inside"]
+    assert deadline.expired

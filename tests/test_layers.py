@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # Files and folders directly below the package, each under what it may use.
 LAYERS = (
-    ("errors", "deadline"),
+    ("errors", "deadline", "callables"),
     ("_pb",),
     ("wire",),
     ("net",),

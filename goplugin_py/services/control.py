@@ -53,7 +53,7 @@ class LazyServices(grpc.GenericRpcHandler):
 
         Args:
             services: Names the services of the server, when asked.
-            place: Moves a servicer to workers that are not the user's.
+            place: Moves a handler to workers that are not the user's.
         """
         self._services = services
         self._place = place
@@ -87,16 +87,16 @@ class LazyServices(grpc.GenericRpcHandler):
 
         servicer = Health()
         servicer.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
-        return _generic_handler(
+        return self._generic_handler(
             name,
             {
                 "Check": grpc.unary_unary_rpc_method_handler(
-                    self._place(servicer.Check),
+                    servicer.Check,
                     request_deserializer=health_pb2.HealthCheckRequest.FromString,
                     response_serializer=_serialize,
                 ),
                 "Watch": grpc.unary_stream_rpc_method_handler(
-                    self._place(servicer.Watch),
+                    servicer.Watch,
                     request_deserializer=health_pb2.HealthCheckRequest.FromString,
                     response_serializer=_serialize,
                 ),
@@ -108,11 +108,11 @@ class LazyServices(grpc.GenericRpcHandler):
         from grpc_reflection.v1alpha import reflection, reflection_pb2
 
         servicer = reflection.ReflectionServicer(self._services(), pool=_Pools())
-        return _generic_handler(
+        return self._generic_handler(
             name,
             {
                 "ServerReflectionInfo": grpc.stream_stream_rpc_method_handler(
-                    self._place(servicer.ServerReflectionInfo),
+                    servicer.ServerReflectionInfo,
                     request_deserializer=(
                         reflection_pb2.ServerReflectionRequest.FromString
                     ),
@@ -120,6 +120,12 @@ class LazyServices(grpc.GenericRpcHandler):
                 )
             },
         )
+
+    def _generic_handler(
+        self, name: str, methods: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> grpc.GenericRpcHandler:
+        placed = {method: self._place(handler) for method, handler in methods.items()}
+        return grpc.method_handlers_generic_handler(name, placed)
 
 
 class _Pools:
@@ -153,9 +159,3 @@ def _pools() -> Iterator[Any]:
 def _serialize(message: Any) -> bytes:
     data: bytes = message.SerializeToString()
     return data
-
-
-def _generic_handler(
-    name: str, methods: dict[str, grpc.RpcMethodHandler[Any, Any]]
-) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(name, methods)
