@@ -16,16 +16,83 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from goplugin_py import hclog
+from goplugin_py.config import HandshakeConfig, ServeConfig
+from goplugin_py.errors import LocalProtocolError, PluginError
+from goplugin_py.process.host import HostWatch
 from goplugin_py.services.capture import Capture
 from goplugin_py.stdout import real_stdout
+from goplugin_py.wire.environ import PluginEnviron
+from goplugin_py.wire.handshake import Handshake
 
 # The thread only logs and sets an event.
 JOIN_TIMEOUT = 1.0
 
 _log = logging.getLogger("goplugin.serve")
+
+
+def check_process(config: ServeConfig) -> None:
+    """Make sure that a host has started this process, and that it may be changed.
+
+    Raises:
+        LocalProtocolError: This is not the main thread.
+        SystemExit: There is no host, which a person was told.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise LocalProtocolError(
+            "serve() must be called from the main thread: use PluginServer elsewhere"
+        )
+    _check_cookie(config.handshake)
+
+
+def give_up(config: ServeConfig, exc: PluginError) -> NoReturn:
+    """Log why the plugin can't serve, and exit with status 1."""
+    # No traceback: it is the user's to mend. No arguments: structlog's differ.
+    logger_of(config).error(f"can't serve: {exc}")
+    sys.exit(1)
+
+
+@contextlib.contextmanager
+def announced(
+    config: ServeConfig,
+    capture: Capture,
+    handshake: Handshake,
+    ask_to_stop: Callable[[], None],
+) -> Iterator[None]:
+    """Print the handshake line, and watch for the end of whoever reads it."""
+    watch = _watch_host(config, capture, ask_to_stop)
+    try:
+        os.write(capture.stdout, handshake.format().encode() + b"\n")
+        yield
+    finally:
+        if watch is not None:
+            watch.close()
+
+
+def _watch_host(
+    config: ServeConfig, capture: Capture, ask_to_stop: Callable[[], None]
+) -> HostWatch | None:
+    if config.outlive_host or PluginEnviron.parse(os.environ).outlive_host:
+        return None
+    return HostWatch(capture.stdout, ask_to_stop)
+
+
+def logger_of(config: ServeConfig) -> Any:
+    """Return what the library itself logs with."""
+    return config.logger if config.logger is not None else _log
+
+
+def _check_cookie(handshake: HandshakeConfig) -> None:
+    key, value = handshake.cookie
+    if os.environ.get(key) != value:
+        sys.stderr.write(
+            "This program is a plugin, and plugins are not meant to be run by hand:\n"
+            "the application that uses it starts it and talks to it.\n"
+            f"(It expects the environment variable {key} to have a certain value.)\n"
+        )
+        sys.exit(1)
 
 
 @contextlib.contextmanager

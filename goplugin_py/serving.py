@@ -16,31 +16,36 @@ from __future__ import annotations
 
 import datetime
 import functools
-import logging
 import os
 import ssl
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
 from goplugin_py._pb.stdio_pb2_grpc import add_GRPCStdioServicer_to_server
-from goplugin_py.config import HandshakeConfig, ServeConfig
+from goplugin_py.callables import refuse_coroutine
+from goplugin_py.config import ServeConfig
 from goplugin_py.errors import (
     ConfigError,
-    LocalProtocolError,
     PluginError,
     ReattachError,
 )
-from goplugin_py.hosted import Signals, captured
+from goplugin_py.hosted import (
+    Signals,
+    announced,
+    captured,
+    check_process,
+    give_up,
+    logger_of,
+)
 from goplugin_py.net import sockets
-from goplugin_py.process.host import HostWatch
+from goplugin_py.plugin import PluginSet
 from goplugin_py.services.broker import BrokerServicer, LinkBroker
 from goplugin_py.services.capture import Capture
-from goplugin_py.services.connection import Binding
+from goplugin_py.services.connection import Binding, Served
 from goplugin_py.services.control import Controller
 from goplugin_py.services.server import Server
 from goplugin_py.services.stdio import StdioServicer
@@ -55,7 +60,18 @@ if TYPE_CHECKING:
 # The answer to Shutdown goes out within this; a host kills two seconds after it.
 STOP_GRACE = 0.5
 
-_log = logging.getLogger("goplugin.serve")
+
+class HostedServer(Served, Protocol):
+    """A server with the services that each plugin has."""
+
+    def add_control(self, add_to_server: Callable[..., None], servicer: object) -> None:
+        """See `Registration.add_control`."""
+
+    def add_streams(self, add_to_server: Callable[..., None], servicer: object) -> None:
+        """See `Registration.add_streams`."""
+
+    def add_health_and_reflection(self) -> None:
+        """See `Registration.add_health_and_reflection`."""
 
 
 class PluginServer:
@@ -79,7 +95,7 @@ class PluginServer:
         self._stdio = StdioServicer(stdio.readers if stdio is not None else {})
         self._transport: Transport | None = None
         self._broker: LinkBroker | None = None
-        self._server: Server | None = None
+        self._server: HostedServer | None = None
         self._binding: Binding | None = None
         self._handshake: Handshake | None = None
 
@@ -97,14 +113,17 @@ class PluginServer:
         test = self._config.test
         if test is not None and test.on_ready is not None:
             try:
-                test.on_ready(self.reattach_config)
+                self._tell(test.on_ready)
             except BaseException:
                 self.stop(0)
                 raise
         return handshake
 
+    def _tell(self, on_ready: Callable[[ReattachConfig], object]) -> None:
+        refuse_coroutine(on_ready(self.reattach_config), "on_ready")
+
     def _start(self) -> Handshake:
-        environ = _plugin_environ(_variables(self._config), _logger(self._config))
+        environ = _plugin_environ(_variables(self._config), logger_of(self._config))
         version = choose_version(self._config.plugin_sets, environ.versions)
         with self._lock:
             self._transport, certificate = _transport(
@@ -148,12 +167,7 @@ class PluginServer:
         )
 
     def _serve(self, transport: Transport, version: int) -> None:
-        config = self._config
-        server = Server(
-            max_workers=config.max_workers,
-            options=config.server_options,
-            interceptors=config.interceptors,
-        )
+        server = self._make_server(self._config)
         broker = LinkBroker(transport.exchange())
         server.add_control(
             add_GRPCControllerServicer_to_server, Controller(self._shutdown_asked)
@@ -161,11 +175,25 @@ class PluginServer:
         server.add_streams(add_GRPCStdioServicer_to_server, self._stdio)
         server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(broker))
         server.add_health_and_reflection()
-        for plugin in config.plugin_sets[version].values():
-            plugin.grpc_server(broker, server)
+        self._register(self._config.plugin_sets[version], broker, server)
         self._binding = transport.bind(server)
         self._server, self._broker = server, broker
         server.start()
+
+    def _make_server(self, config: ServeConfig) -> HostedServer:
+        return Server(
+            max_workers=config.max_workers,
+            options=config.server_options,
+            interceptors=config.interceptors,
+        )
+
+    def _register(
+        self, plugins: PluginSet, broker: LinkBroker, server: HostedServer
+    ) -> None:
+        assert isinstance(server, Server)
+        for name, plugin in plugins.items():
+            result: object = plugin.grpc_server(broker, server)  # type: ignore[func-returns-value]
+            refuse_coroutine(result, f"grpc_server of plugin {name!r}")
 
     def _shutdown_asked(self) -> None:
         self._stdio.drain()
@@ -221,54 +249,21 @@ def serve(config: ServeConfig) -> None:
         with PluginServer(config) as server:
             server.wait()
         return
-    if threading.current_thread() is not threading.main_thread():
-        raise LocalProtocolError(
-            "serve() must be called from the main thread: use PluginServer elsewhere"
-        )
-    _check_cookie(config.handshake)
-    logger = _logger(config)
-    with captured(logger) as capture:
+    check_process(config)
+    with captured(logger_of(config)) as capture:
         server = PluginServer(config, stdio=capture)
         try:
-            line = server.start().format()
+            handshake = server.start()
         except PluginError as exc:
-            # No traceback: it is the user's to mend. No arguments: structlog's differ.
-            logger.error(f"can't serve: {exc}")  # noqa: G004, TRY400
             server.stop()
-            sys.exit(1)
+            give_up(config, exc)
         signals = Signals(server.ask_to_stop)
-        watch = _watch_host(config, capture, server)
         try:
-            os.write(capture.stdout, line.encode() + b"\n")
-            server.wait()
+            with announced(config, capture, handshake, server.ask_to_stop):
+                server.wait()
         finally:
-            if watch is not None:
-                watch.close()
             server.stop()
     signals.restore()
-
-
-def _watch_host(
-    config: ServeConfig, capture: Capture, server: PluginServer
-) -> HostWatch | None:
-    if config.outlive_host or PluginEnviron.parse(os.environ).outlive_host:
-        return None
-    return HostWatch(capture.stdout, server.ask_to_stop)
-
-
-def _logger(config: ServeConfig) -> Any:
-    return config.logger if config.logger is not None else _log
-
-
-def _check_cookie(handshake: HandshakeConfig) -> None:
-    key, value = handshake.cookie
-    if os.environ.get(key) != value:
-        sys.stderr.write(
-            "This program is a plugin, and plugins are not meant to be run by hand:\n"
-            "the application that uses it starts it and talks to it.\n"
-            f"(It expects the environment variable {key} to have a certain value.)\n"
-        )
-        sys.exit(1)
 
 
 def _variables(config: ServeConfig) -> Mapping[str, str]:

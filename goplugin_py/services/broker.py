@@ -20,10 +20,11 @@ import grpc
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py._pb.broker_pb2_grpc import GRPCBrokerServicer, GRPCBrokerStub
+from goplugin_py.callables import check_callable, refuse_coroutine
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError
-from goplugin_py.services.channel import open_channel
-from goplugin_py.services.connection import Connection
+from goplugin_py.services.channel import connect_soon, open_channel
+from goplugin_py.services.connection import Connection, Served
 from goplugin_py.services.exchange import Exchange
 from goplugin_py.services.server import Server
 
@@ -125,16 +126,22 @@ class LinkBroker:
 
     def dial(self, service_id: int, *, timeout: float = BROKER_TIMEOUT) -> grpc.Channel:
         """See `Broker.dial`."""
-        self._check_open()
-        connection = self._exchange.dial(service_id, Deadline(timeout))
+        connection = self.connect(service_id, Deadline(timeout))
         try:
             channel = open_channel(connection.target, self._options)
         except BaseException:  # options that grpcio refuses
             connection.close()
             raise
-        brokered = BrokeredChannel(channel, connection, self._forget)
-        self._remember(brokered.close)
+        brokered = BrokeredChannel(channel, connection, self.forget)
+        self.remember(brokered.close)
+        # As Go's Dial. Go's server waits for the first bytes even if it is stopped.
+        connect_soon(channel)
         return brokered
+
+    def connect(self, service_id: int, deadline: Deadline) -> Connection:
+        """Return how to reach what the other side serves; see `Broker.dial`."""
+        self._check_open()
+        return self._exchange.dial(service_id, deadline)
 
     def accept_and_serve(
         self,
@@ -145,9 +152,15 @@ class LinkBroker:
     ) -> BrokeredServer:
         """See `Broker.accept_and_serve`."""
         self._check_open()
+        check_callable(register, "register")
         server = Server(max_workers=BROKERED_WORKERS)
-        register(server)
+        refuse_coroutine(register(server), "register")
+        return BrokeredServer(service_id, self.serve(service_id, server))
+
+    def serve(self, service_id: int, server: Served) -> Callable[[float], None]:
+        """Serve under an id; return what stops that, given a grace in seconds."""
         try:
+            self._check_open()
             unserve = self._exchange.serve(service_id, server)
         except BaseException:
             server.close(0.0)
@@ -156,12 +169,12 @@ class LinkBroker:
 
         def stop(grace: float = 0.0) -> None:
             if once.acquire(blocking=False):
-                self._forget(stop)
+                self.forget(stop)
                 server.close(grace)
                 unserve()
 
-        self._remember(stop)
-        return BrokeredServer(service_id, stop)
+        self.remember(stop)
+        return stop
 
     def _check_open(self) -> None:
         with self._lock:
@@ -199,7 +212,12 @@ class LinkBroker:
             elif not self._is_closed:
                 self._unsent.append(info)
 
-    def _remember(self, close: Callable[[], None]) -> None:
+    def remember(self, close: Callable[[], None]) -> None:
+        """Let `close` be called when the broker is closed; at once if it is.
+
+        Raises:
+            BrokerError: It is closed.
+        """
         with self._lock:
             if not self._is_closed:
                 self._open.add(close)
@@ -207,7 +225,8 @@ class LinkBroker:
         close()
         raise BrokerError("the broker is closed")
 
-    def _forget(self, close: Callable[[], None]) -> None:
+    def forget(self, close: Callable[[], None]) -> None:
+        """Undo `remember`."""
         with self._lock:
             self._open.discard(close)
 

@@ -5,9 +5,27 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from typing import Protocol
 
 from goplugin_py.net.relay import Relay
 from goplugin_py.wire.address import Address
+
+
+class Bindable(Protocol):
+    """A gRPC server that is not started yet."""
+
+    def add_insecure_port(self, address: str) -> int:
+        """Bind (grpcio's interface)."""
+
+
+class Served(Bindable, Protocol):
+    """A server of the blocking or of the asyncio kind, as threads use it."""
+
+    def start(self) -> None:
+        """Start to serve."""
+
+    def close(self, grace: float) -> None:
+        """Stop, cancelling calls after `grace` seconds."""
 
 
 class Connection:

@@ -25,13 +25,11 @@ from goplugin_py.services.transport import Listening, Transport
 if TYPE_CHECKING:
     import ssl
 
-    import grpc
-
     from goplugin_py._pb.broker_pb2 import ConnInfo
     from goplugin_py.net.multiplex import StreamEndpoint
+    from goplugin_py.services.connection import Bindable, Served
     from goplugin_py.services.exchange import Send
     from goplugin_py.services.router import Done
-    from goplugin_py.services.server import Server
     from goplugin_py.wire.address import Address
 
 # go-plugin's plugins give up on a host that has not connected within this
@@ -76,7 +74,7 @@ class MultiplexTransport(Transport):
         run(lambda: router.begin(sock, is_client=True, default=None, on_end=None))
         return self._relayed(router.open)
 
-    def bind(self, server: grpc.Server) -> Binding:
+    def bind(self, server: Bindable) -> Binding:
         """Listen for the one connection of a host; its streams reach `server`."""
         relay = self._relay_to(server, None)
         listener = self._listen()
@@ -93,7 +91,7 @@ class MultiplexTransport(Transport):
     def _begin(self, sock: socket.socket, take: Take) -> None:
         self.router.begin(sock, is_client=False, default=take, on_end=self._on_end)
 
-    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+    def serve(self, service_id: int, server: Served) -> Callable[[], None]:
         """Serve what is knocked for under an id; return what ends that."""
         router = self.router
         relay = self._relay_to(server, None)
@@ -148,7 +146,7 @@ class MultiplexExchange:
             else:
                 return self._transport.dial(service_id, stream)
 
-    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+    def serve(self, service_id: int, server: Served) -> Callable[[], None]:
         """See `Exchange.serve`."""
         return self._transport.serve(service_id, server)
 
@@ -186,7 +184,9 @@ class _Knock:
         Raises:
             BrokerError: There is none.
         """
-        if not self._answered.wait(deadline.remaining()):
+        with deadline.waking(self._answered.set):
+            self._answered.wait(deadline.remaining())
+        if self._stream is None and self._failure is None:
             run(self._give_up)
             self._failure = None if self._stream else no_answer(self._service_id)
         if self._stream is not None:
