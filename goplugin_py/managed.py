@@ -10,6 +10,7 @@ import atexit
 import os
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from goplugin_py.deadline import Deadline
@@ -76,16 +77,21 @@ def cleanup_clients() -> None:
     interpreter's end: plugins are ended one after the other there.
     """
     clients = _registry.listed()
-    deadline = Deadline(max(clients.values(), default=0.0) + KILL_SLACK)
+    longest = max(clients.values(), default=0.0)
+    end_all([client.kill for client in clients], Deadline(longest + KILL_SLACK))
+
+
+def end_all(kills: Sequence[Callable[[], None]], deadline: Deadline) -> None:
+    """Call all at once, where threads can be started, and wait for their return."""
     threads: list[threading.Thread] = []
-    for client in clients:
+    for kill in kills:
         thread = threading.Thread(
-            target=client.kill, name=f"goplugin-cleanup-{len(threads)}", daemon=True
+            target=kill, name=f"goplugin-cleanup-{len(threads)}", daemon=True
         )
         try:
             thread.start()
         except RuntimeError:
-            client.kill()
+            kill()
         else:
             threads.append(thread)
     for thread in threads:
