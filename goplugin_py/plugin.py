@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from goplugin_py.callables import check_callable
+
 if TYPE_CHECKING:
     import grpc
 
@@ -42,7 +44,12 @@ class Plugin:
 
     @staticmethod
     def from_stub(stub_class: Callable[[grpc.Channel], Any]) -> Plugin:
-        """Return a host-side plugin whose `dispense` gives a generated stub."""
+        """Return a host-side plugin whose `dispense` gives a generated stub.
+
+        Raises:
+            ConfigError: It can't be called.
+        """
+        check_callable(stub_class, "stub_class")
         return _StubPlugin(stub_class)
 
     @staticmethod
@@ -54,7 +61,11 @@ class Plugin:
         Args:
             add_to_server: The generated `add_…Servicer_to_server`.
             servicer: The implementation.
+
+        Raises:
+            ConfigError: `add_to_server` can't be called.
         """
+        check_callable(add_to_server, "add_to_server")
         return _ServicerPlugin(add_to_server, servicer)
 
 

@@ -7,7 +7,7 @@ from unittest.mock import sentinel
 
 import pytest
 
-from goplugin_py import Plugin
+from goplugin_py import ConfigError, Plugin
 
 
 class Custom(Plugin):
@@ -44,3 +44,12 @@ def test_a_servicer_becomes_a_plugins_plugin() -> None:
     assert added == [(sentinel.servicer, sentinel.server)]
     with pytest.raises(NotImplementedError, match="no client side"):
         plugin.grpc_client(sentinel.broker, sentinel.channel)
+
+
+def test_what_can_not_be_called_is_refused_at_once() -> None:
+    async def make() -> None: ...
+
+    with pytest.raises(ConfigError, match="pass the function itself"):
+        Plugin.from_stub(make())  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="add_to_server must be a function, not str"):
+        Plugin.from_servicer("add", object())  # type: ignore[arg-type]
