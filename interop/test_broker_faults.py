@@ -143,6 +143,23 @@ def test_an_id_that_python_has_stopped_is_refused_at_once(link: Link) -> None:
                 assert_works(dialler, acceptor)
 
 
+@pytest.mark.parametrize("mtls", [False, True], ids=["plain", "mtls"])
+@MUX
+def test_a_go_server_that_was_dialled_and_never_called_can_be_stopped(
+    mtls: bool, mux: bool
+) -> None:
+    """grpc-go: `Server.Stop` waits up to two minutes for a connection's first bytes."""
+    with linked(Link(PYTHON, GO, mtls, mux)) as pair:
+        assert pair.client is not None
+        ids = pair.plugin.accept(count=5)
+        channels = [pair.client.broker.dial(service_id) for service_id in ids]
+        started = time.monotonic()
+        pair.plugin.stop(*ids)
+        assert time.monotonic() - started < WAIT
+        for channel in channels:
+            channel.close()
+
+
 # A Go plugin keeps the older of two addresses, which nobody has dialled yet.
 @pytest.mark.parametrize(
     ("plugin", "mux"), [(GO, True), (PYTHON, True), (PYTHON, False)]

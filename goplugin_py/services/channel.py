@@ -41,6 +41,17 @@ def open_channel(target: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.C
     return grpc.insecure_channel(target, options=merged(CHANNEL_OPTIONS, options))
 
 
+def connect_soon(channel: grpc.Channel) -> None:
+    """Let a channel connect now, and not on its first call.
+
+    The public way is asyncio's alone: `subscribe` starts a thread that complains when
+    the channel is closed within moments.
+    """
+    core: Any = getattr(channel, "_channel", None)
+    if core is not None:
+        core.check_connectivity_state(True)
+
+
 def is_answer(error: grpc.RpcError) -> bool:
     """Whether a failed call proves that a plugin is there: one without health."""
     return error.code() is grpc.StatusCode.UNIMPLEMENTED

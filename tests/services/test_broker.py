@@ -128,6 +128,24 @@ def test_a_dial_waits_for_the_other_side(pair: Pair, who: str) -> None:
             assert call(channel) == b"ping"
 
 
+@both_sides
+def test_a_dialled_channel_connects_before_it_is_used(pair: Pair, who: str) -> None:
+    """go-plugin: dialGRPCConn."""
+    near, far = pair.sides(who)
+    states: list[grpc.ChannelConnectivity] = []
+    with near.accept_and_serve(7, add_echo), far.dial(7) as channel:
+        channel.subscribe(states.append)
+        until(lambda: grpc.ChannelConnectivity.READY in states)
+        channel.unsubscribe(states.append)
+
+
+def test_a_channel_may_be_closed_while_it_connects(pair: Pair) -> None:
+    with pair.host.accept_and_serve(7, add_echo):
+        pair.plugin.dial(7).close()
+    with pair.host.accept_and_serve(8, add_echo), pair.plugin.dial(8) as channel:
+        assert call(channel) == b"ping"
+
+
 def test_many_connections_are_open_at_once_in_both_directions(pair: Pair) -> None:
     with contextlib.ExitStack() as stack:
         channels = []

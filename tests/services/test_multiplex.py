@@ -289,20 +289,20 @@ def test_a_dialled_channel_that_was_never_used_leaves_no_stream(
         until(lambda: near.streams == far.streams == 1)
 
 
-def test_a_channel_that_is_first_used_late_knocks_again(
+def test_the_stream_of_a_dial_that_took_too_long_is_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A server does not wait for ever for the first bytes of a connection."""
+    """Whoever serves does not wait for ever for the first bytes of a connection."""
     with joined(tls=True) as pair:
         monkeypatch.setattr(link_module, "HANDSHAKE_TIMEOUT", SHORT)
-        with (
-            pair.plugin.broker.accept_and_serve(7, add_echo),
-            pair.host.broker.dial(7) as channel,
-        ):
+        with pair.plugin.broker.accept_and_serve(7, add_echo):
+            connection = pair.host.dial(7)
             until(lambda: pair.host.streams == 1)
             monkeypatch.undo()
-            assert call(channel) == b"ping"
+            with open_channel(connection.target) as channel:
+                assert call(channel) == b"ping"
             assert pair.host.knocks == [7, 7]
+            connection.close()
 
 
 def test_a_connection_without_tls_lives_on(
