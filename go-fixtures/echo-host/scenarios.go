@@ -36,6 +36,8 @@ var scenarios = map[string]func(context.Context, *session) (detail, error){
 	"crash-exit":  crashExit,
 	"crash-panic": crashPanic,
 	"crash-kill":  crashKill,
+
+	"timings": timings,
 }
 
 // differ is the error of an expectation that was not met.
