@@ -13,10 +13,17 @@ import grpc
 
 from goplugin_py.config import ClientConfig
 from goplugin_py.deadline import Deadline
-from goplugin_py.errors import ClientClosed, ProcessNotFound, ReattachError
+from goplugin_py.errors import (
+    ClientClosed,
+    PluginError,
+    ProcessNotFound,
+    ReattachError,
+)
 from goplugin_py.link import Link
 from goplugin_py.net.owner import listener_pid
 from goplugin_py.process.attached import AttachedProcess
+from goplugin_py.process.attached_plugin import AttachedPlugin
+from goplugin_py.process.calls import BoundedCalls, words
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.handshake import Handshake
@@ -32,6 +39,7 @@ class Attach:
     def __init__(self, config: ClientConfig, reattach: ReattachConfig) -> None:
         self._config = config
         self._reattach = reattach
+        self._calls = BoundedCalls("goplugin-call-attach")
         self._lock = threading.Lock()  # guards the three below
         self._link: Link | None = None
         self._is_aborted = False
@@ -41,6 +49,8 @@ class Attach:
         """Make `run` fail soon; too late once it is done."""
         with self._lock:
             self._is_aborted = not self._is_done
+            if self._is_aborted:
+                self._calls.cancel()
             if self._link is not None and self._is_aborted:
                 self._link.channel.close()
 
@@ -60,7 +70,7 @@ class Attach:
     def _run(self) -> Link:
         deadline = Deadline(self._config.start_timeout)
         connect_timeout = deadline.within(CONNECT_TIMEOUT)
-        process = AttachedProcess(self._reattach, connect_timeout)
+        process = self._find(connect_timeout)
         try:
             link = self._connect(process)
         except BaseException:
@@ -75,11 +85,24 @@ class Attach:
             raise
         return link
 
-    def _connect(self, process: AttachedProcess) -> Link:
-        unix_socket = self._config.unix_socket
+    def _find(self, timeout: float) -> AttachedProcess | AttachedPlugin:
+        find = self._config.attached_runner
+        if find is None:
+            return AttachedProcess(self._reattach, timeout)
+        try:
+            runner = self._calls.make(lambda: find(self._reattach), timeout)
+            return AttachedPlugin(runner, self._reattach, self._calls)
+        except PluginError:
+            raise
+        except Exception as exc:
+            self._refuse_aborted()
+            raise ReattachError(
+                f"attached_runner did not find the plugin ({words(exc)})"
+            ) from exc
+
+    def _connect(self, process: AttachedProcess | AttachedPlugin) -> Link:
         transport = Transport(
-            client_context=self._config.tls,
-            listening=Listening(group=(unix_socket and unix_socket.group) or ""),
+            client_context=self._config.tls, listening=self._listening(process)
         )
         handshake = Handshake(
             app_version=self._config.attached_version(self._reattach),
@@ -93,6 +116,16 @@ class Attach:
         with self._lock:
             self._link = link
         return link
+
+    def _listening(self, process: AttachedProcess | AttachedPlugin) -> Listening:
+        place = self._config.unix_socket
+        # Without a runner, the plugin finds our sockets wherever they are.
+        is_shared = process.translator is not None
+        return Listening(
+            directory=(is_shared and place and place.directory) or "",
+            group=(place and place.group) or "",
+            translator=process.translator,
+        )
 
     def _is_plugin(self, link: Link, deadline: Deadline) -> bool:
         """Make the first call; return whether the answer is one of plugins only."""
@@ -145,9 +178,8 @@ def reattach_config(config: ClientConfig, link: Link) -> ReattachConfig:
         ProcessNotFound: It has ended.
     """
     address, pid = link.handshake.address, link.process.pid
-    assert pid is not None
     try:
-        if address.network == "unix":
+        if pid is not None and address.network == "unix":
             # A command may be a script, with the plugin as its child.
             pid = listener_pid(address, CONNECT_TIMEOUT) or pid
     except OSError as exc:
@@ -158,7 +190,7 @@ def reattach_config(config: ClientConfig, link: Link) -> ReattachConfig:
         protocol=link.handshake.protocol,
         protocol_version=link.handshake.app_version,
         address=address,
-        pid=pid,
+        pid=pid or 0,
         test=config.reattach is not None and config.reattach.test,
     )
 

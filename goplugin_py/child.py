@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from goplugin_py.config import ClientConfig
 from goplugin_py.errors import (
-    ChecksumMismatch,
     ExitedEarly,
     HandshakeError,
     LaunchError,
@@ -19,6 +21,8 @@ from goplugin_py.net import sockets
 from goplugin_py.process.local import LocalRunner, describe_status
 from goplugin_py.process.log import StderrLog
 from goplugin_py.process.output import FirstLine, OutputReader
+from goplugin_py.process.runner import AddressTranslator
+from goplugin_py.process.running import SpawnedProcess
 from goplugin_py.wire.certificates import Identity
 from goplugin_py.wire.environ import child_environ, host_variables
 from goplugin_py.wire.handshake import Handshake
@@ -27,9 +31,14 @@ from goplugin_py.wire.handshake import Handshake
 TERM_TIMEOUT = 0.3
 # After SIGKILL, for a thread whose input has ended: it takes milliseconds.
 JOIN_TIMEOUT = 1.0
+# The same for a runner, which may have to ask others to end a plugin.
+RUNNER_TIMEOUT = 0.6
 # What a plugin says to a person who runs it, or to a host with another cookie
 # (go-plugin: Serve).
 RUN_BY_HAND = " is a plugin"
+
+if TYPE_CHECKING:
+    from goplugin_py.process.custom import CustomRunner
 
 _log = logging.getLogger("goplugin.launch")
 
@@ -37,42 +46,51 @@ _log = logging.getLogger("goplugin.launch")
 class PluginProcess:
     """A started plugin process: its first line, its log and its end."""
 
-    def __init__(
-        self,
-        config: ClientConfig,
-        identity: Identity | None,
-        proceed: Callable[[], None],
-    ) -> None:
-        """Start the process.
+    def __init__(self, config: ClientConfig, identity: Identity | None) -> None:
+        """Prepare; `start` begins.
 
         Args:
             config: What to start.
             identity: Our certificate, which the plugin is told; None without AutoMTLS.
+
+        Raises:
+            ConfigError: There is nowhere to make sockets for a runner.
+        """
+        self._command = tuple(config.command or ())
+        self._config = config
+        self._notes: Sequence[str] | None = None
+        self.first_line = FirstLine()
+        self.socket_directory = _socket_directory(config)
+        """Where both sides make sockets, if a runner has the plugin; else empty."""
+        environ = _environ(config, identity, self.socket_directory)
+        self._custom: CustomRunner | None = None
+        self.runner: SpawnedProcess
+        if config.runner is None:
+            self.runner = _local_runner(config, environ)
+        else:
+            self.runner = self._custom = _custom_runner(
+                config, environ, self.socket_directory
+            )
+
+    def start(self, proceed: Callable[[], None]) -> None:
+        """Start the process.
+
+        Args:
             proceed: Called now and then while this takes long; may raise to end it.
 
         Raises:
-            LaunchError: The system can't run the command, or it is the wrong one.
+            LaunchError: It could not be started, or it is the wrong one.
         """
-        assert config.command is not None
-        self._command = tuple(config.command)
-        self._handshake = config.handshake
-        self.runner = LocalRunner(
-            self._command,
-            _environ(config, identity),
-            cwd=None if config.cwd is None else os.fspath(config.cwd),
-            stdin=config.stdin,
-            secure=config.secure,
-            detach=config.detach,
-        )
-        self.log = StderrLog(config.logger, self.runner.name)
-        self.first_line = FirstLine()
         try:
             self.runner.start(proceed)
+            self.log = StderrLog(self._config.logger, self.runner.name)
             self.output = self._read_output()
-        except ChecksumMismatch as exc:
-            exc.command = self._command
-            raise
-        except OSError as exc:
+        except BaseException as exc:
+            self._remove_sockets()
+            if isinstance(exc, LaunchError):
+                exc.command = self._command
+            if not isinstance(exc, OSError) or isinstance(exc, LaunchError):
+                raise
             raise LaunchError(
                 f"can't run {self._command[0]!r}: {exc.strerror or exc}"
             ).with_evidence(
@@ -98,7 +116,11 @@ class PluginProcess:
     @property
     def has_exited(self) -> bool:
         """Whether it has ended, and all of its output was handed on."""
-        return self.output.exited.is_set()
+        return self.output.exited.is_set() and not self._is_lost
+
+    @property
+    def _is_lost(self) -> bool:
+        return self._custom is not None and self._custom.is_lost
 
     @property
     def name(self) -> str:
@@ -106,9 +128,26 @@ class PluginProcess:
         return self.runner.name
 
     @property
+    def id(self) -> str:
+        """What it goes by: the process id, unless its runner has another one."""
+        return self.runner.id
+
+    @property
     def pid(self) -> int | None:
-        """The process id."""
+        """The process id; None where a runner has other ones."""
         return self.runner.pid
+
+    @property
+    def translator(self) -> AddressTranslator | None:
+        """Translates addresses, where a runner has others; raises ValueError."""
+        return None if self._custom is None else self._custom.translator
+
+    @property
+    def state(self) -> str:
+        """The end in words, or that there was none."""
+        if self.has_exited and self.status is None:
+            return "it has ended"
+        return describe_status(self.status)
 
     @property
     def status(self) -> int | None:
@@ -122,7 +161,8 @@ class PluginProcess:
 
     def wait(self, timeout: float | None) -> bool:
         """Wait for the end as `has_exited` has it; return whether it has come."""
-        return self.output.exited.wait(timeout)
+        self.output.exited.wait(timeout)
+        return self.has_exited
 
     def release(self) -> None:
         """Do nothing: the thread that watches it ends with it."""
@@ -133,8 +173,16 @@ class PluginProcess:
         else:
             self.first_line.finish()
 
-    def _report_exit(self, status: int) -> None:
-        _log.info("plugin %s ended: %s", self.runner.name, describe_status(status))
+    def _report_exit(self, status: int | None) -> None:
+        if not self._is_lost:
+            words = "nobody knows how" if status is None else describe_status(status)
+            _log.info("plugin %s ended: %s", self.runner.name, words)
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        if self.socket_directory:
+            shutil.rmtree(self.socket_directory, ignore_errors=True)
+            return
         # A plugin that is killed, or crashes, leaves its socket behind.
         with contextlib.suppress(HandshakeError):
             address = Handshake.parse(self.first_line.text or "").address
@@ -150,31 +198,108 @@ class PluginProcess:
 
     def kill(self) -> None:
         """End the process by force, and wait for its last output."""
-        if not self.has_exited:
-            self.runner.kill()
+        if self.has_exited:
+            return
+        self.runner.kill()
+        if self._custom is None:
             self.output.join(JOIN_TIMEOUT)
+        elif not self.output.join(RUNNER_TIMEOUT):
+            self._custom.abandon()
+
+    def reachable(self, handshake: Handshake) -> Handshake:
+        """Return the handshake with the address by which we reach the plugin.
+
+        Raises:
+            LaunchError: Its runner has none.
+        """
+        if self.translator is None:
+            return handshake
+        try:
+            address = self.translator.plugin_to_host(handshake.address)
+        except ValueError as exc:
+            raise LaunchError(f"the plugin can't be reached: {exc}") from exc
+        return replace(handshake, address=address)
+
+    def examine(self) -> None:
+        """Look for what may explain a failure, before the process is killed."""
+        if self._notes is None:
+            self._notes = self.runner.diagnose()
 
     def explain(self, error: LaunchError) -> None:
         """Attach what is known about a process that has ended."""
         error.with_evidence(
             command=self._command,
             stderr_tail=self.log.tail,
-            notes=[*self.runner.diagnose(), *self._cookie_note(error)],
+            notes=[*self._all_notes(), *self._cookie_note(error)],
         )
+
+    def _all_notes(self) -> Iterator[str]:
+        yield from self._notes or ()
+        if self._custom is not None:
+            yield from self._custom.last_words
 
     def _cookie_note(self, error: LaunchError) -> Iterator[str]:
         if isinstance(error, ExitedEarly) and any(
             RUN_BY_HAND in line for line in self.log.tail
         ):
-            key, value = self._handshake.cookie
+            key, value = self._config.handshake.cookie
             yield (
                 f"the plugin does not take the magic cookie {key}={value}: it must be "
                 "the one that the plugin was built with"
             )
 
 
-def _environ(config: ClientConfig, identity: Identity | None) -> dict[str, str]:
-    unix_socket = config.unix_socket
+def _local_runner(config: ClientConfig, environ: dict[str, str]) -> LocalRunner:
+    assert config.command is not None
+    return LocalRunner(
+        config.command,
+        environ,
+        cwd=_cwd(config),
+        stdin=config.stdin,
+        secure=config.secure,
+        detach=config.detach,
+    )
+
+
+def _custom_runner(
+    config: ClientConfig, environ: dict[str, str], socket_directory: str
+) -> CustomRunner:
+    # Few hosts need it, and each start would pay for the import.
+    from goplugin_py.process.custom import CustomRunner
+    from goplugin_py.process.runner import RunnerSpec
+
+    assert config.runner is not None
+    spec = RunnerSpec(
+        command=tuple(config.command or ()),
+        env=environ,
+        cwd=_cwd(config),
+        stdin=config.stdin,
+        detach=config.detach,
+        socket_directory=socket_directory,
+        socket_group=_group(config),
+    )
+    return CustomRunner(config.runner, spec, config.start_timeout)
+
+
+def _cwd(config: ClientConfig) -> str | None:
+    return None if config.cwd is None else os.fspath(config.cwd)
+
+
+def _socket_directory(config: ClientConfig) -> str:
+    if config.runner is None:
+        return ""
+    directory = config.unix_socket and config.unix_socket.directory
+    return sockets.shared_directory(directory or "", _group(config))
+
+
+def _group(config: ClientConfig) -> str:
+    return (config.unix_socket and config.unix_socket.group) or ""
+
+
+def _environ(
+    config: ClientConfig, identity: Identity | None, socket_directory: str
+) -> dict[str, str]:
+    chosen = (config.unix_socket and config.unix_socket.directory) or ""
     ours = host_variables(
         cookie=config.handshake.cookie,
         versions=config.plugin_sets,
@@ -182,8 +307,8 @@ def _environ(config: ClientConfig, identity: Identity | None) -> dict[str, str]:
         max_port=config.max_port,
         client_certificate=identity.certificate_pem if identity is not None else "",
         multiplex=config.broker_multiplex,
-        socket_dir=(unix_socket and unix_socket.directory) or "",
-        socket_group=(unix_socket and unix_socket.group) or "",
+        socket_dir=socket_directory or chosen,
+        socket_group=_group(config),
         outlive_host=config.detach,
     )
     inherited = os.environ if config.inherit_env else {}

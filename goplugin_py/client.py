@@ -231,13 +231,16 @@ class Client:
 
     @property
     def pid(self) -> int | None:
-        """The process id; None before the start."""
+        """The process id; None before the start, and where a runner has other ids."""
         return None if self._link is None else self._link.process.pid
 
     @property
     def id(self) -> str:
-        """An identifier for logs: the process id as text; empty before the start."""
-        return "" if self._link is None else str(self._link.process.pid)
+        """What the plugin goes by: its process id as text, or what its runner says.
+
+        Empty before the start.
+        """
+        return "" if self._link is None else self._link.process.id
 
     @property
     def address(self) -> Address:

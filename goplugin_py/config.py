@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import grpc
 
     from goplugin_py.process.log import Logger
+    from goplugin_py.process.runner import AttachedRunner, Runner, RunnerSpec
     from goplugin_py.process.secure import SecureConfig
     from goplugin_py.process.status import ExitStatus
     from goplugin_py.wire.reattach import ReattachConfig
@@ -74,11 +75,22 @@ class ClientConfig:
 
     command: Sequence[str] | None = None
     """The program and its arguments; never a shell string. Exactly one of this and
-    `reattach` is given."""
+    `reattach` is given, unless a `runner` knows what to run."""
+
+    runner: Callable[[RunnerSpec], Runner] | None = None
+    """Makes what runs the plugin, in a container for instance, in place of a child
+    process (go-plugin: `RunnerFunc`). It is called with the command, if there is one,
+    and all that the plugin must get, and may take `start_timeout` seconds to start it.
+    `check_runner` of `goplugin_py.testing` tests one."""
 
     reattach: ReattachConfig | None = None
     """A plugin that runs already, in place of one to start. The link is plain, unless
     `tls` is given; what describes a new process is not used."""
+
+    attached_runner: Callable[[ReattachConfig], AttachedRunner] | None = None
+    """Finds the plugin of `reattach` where its process id says nothing (go-plugin:
+    `ReattachFunc`): what it returns watches and ends the plugin, and translates the
+    addresses of its broker. The address to reattach to is one of this side."""
 
     handshake: HandshakeConfig
     """What the plugin must agree on."""
@@ -134,7 +146,8 @@ class ClientConfig:
     """The last one."""
 
     unix_socket: UnixSocketConfig | None = None
-    """Where the plugin makes its sockets and who may connect."""
+    """Where the plugin makes its sockets and who may connect. With a `runner`, the
+    directory is where one for the sockets of this plugin is made."""
 
     sync_stdout: BinaryIO | None = None
     """Receives what the plugin writes to stdout after its handshake, as bytes, on a
@@ -172,12 +185,7 @@ class ClientConfig:
             is_default = self.tls is None and self.reattach is None
             object.__setattr__(self, "auto_mtls", is_default)
         _check_plugins(self.plugins, self.versioned_plugins)
-        if self.reattach is None:
-            _check_command(self.command)
-        elif self.command is not None:
-            raise ConfigError("give exactly one of command and reattach")
-        else:
-            self._check_reattach(self.reattach)
+        self._check_source()
         if self.auto_mtls and self.tls is not None:
             raise ConfigError("tls and auto_mtls exclude each other")
         if self.managed and self.detach:
@@ -192,7 +200,33 @@ class ClientConfig:
             if not name or "=" in name or "\0" in name + value:
                 raise ConfigError(f"not an environment variable: {name!r}")
 
+    def _check_source(self) -> None:
+        if self.reattach is not None:
+            self._check_reattach(self.reattach)
+        elif self.attached_runner is not None:
+            raise ConfigError("attached_runner needs reattach, runner does not")
+        elif self.runner is not None:
+            self._check_runner()
+        else:
+            _check_command(self.command)
+
+    def _check_runner(self) -> None:
+        if not callable(self.runner):
+            raise ConfigError(
+                f"runner must make a Runner when it is called, not {self.runner!r:.80}"
+            )
+        if self.command is not None:
+            _check_command(self.command)
+        if self.secure is not None:
+            raise ConfigError("secure is not possible with runner: let that check it")
+
     def _check_reattach(self, reattach: ReattachConfig) -> None:
+        if self.command is not None or self.runner is not None:
+            raise ConfigError("give exactly one of command, runner and reattach")
+        if reattach.pid == 0 and self.attached_runner is None:
+            raise ConfigError(
+                "the plugin to reattach to has no process id: give attached_runner"
+            )
         if reattach.protocol != "grpc":
             raise ConfigError(
                 f"the plugin to reattach to speaks {reattach.protocol or 'netrpc'}, "

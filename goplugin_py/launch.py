@@ -31,7 +31,6 @@ from goplugin_py.errors import (
 )
 from goplugin_py.link import Link
 from goplugin_py.net import sockets
-from goplugin_py.process.local import describe_status
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.certificates import Identity, generate
@@ -100,14 +99,17 @@ class Launch:
 
     @contextlib.contextmanager
     def _started(self, identity: Identity | None) -> Iterator[PluginProcess]:
-        process = PluginProcess(self._config, identity, self._refuse_aborted)
-        self._deadline = Deadline(self._config.start_timeout)
+        process = PluginProcess(self._config, identity)
         with self._lock:
             self._process = process
+        process.start(self._refuse_aborted)
+        self._deadline = Deadline(self._config.start_timeout)
         try:
             self._refuse_aborted()
             yield process
         except BaseException as exc:
+            if isinstance(exc, LaunchError | OSError):
+                process.examine()
             process.kill()
             if self._is_aborted:
                 raise ClientClosed("the client was killed while it started") from exc
@@ -124,7 +126,7 @@ class Launch:
             raise ClientClosed("the client was killed while it started")
 
     def handshake(self, process: PluginProcess) -> Handshake:
-        """Wait for the line and check it."""
+        """Wait for the line and check it; its address is one of ours then."""
         line = self._line(process)
         handshake = Handshake.parse(line)
         handshake.check(
@@ -132,7 +134,7 @@ class Launch:
             line,
             multiplex=self._config.broker_multiplex,
         )
-        return handshake
+        return process.reachable(handshake)
 
     def _line(self, process: PluginProcess) -> str:
         first = process.first_line
@@ -155,19 +157,16 @@ class Launch:
 
     def _ended(self, process: PluginProcess) -> ExitedEarly:
         process.output.exited.wait(self._deadline.within(STATUS_TIMEOUT))
-        status = process.runner.status
-        if status is None:
-            message = "the plugin closed its stdout without a handshake line"
+        if process.has_exited:
+            message = f"the plugin ended without a handshake line ({process.state})"
         else:
-            message = (
-                f"the plugin ended without a handshake line ({describe_status(status)})"
-            )
-        return ExitedEarly(message, status)
+            message = "the plugin closed its stdout without a handshake line"
+        return ExitedEarly(message, process.status)
 
     def _connect(
         self, process: PluginProcess, handshake: Handshake, identity: Identity | None
     ) -> Link:
-        transport = _transport(self._config, handshake, identity)
+        transport = _transport(self._config, process, handshake, identity)
         try:
             link = Link(self._config, process, handshake, transport)
         except BaseException:
@@ -184,7 +183,8 @@ class Launch:
             if is_answer(exc):
                 return link
             # Before our own kill, which would look like the plugin's end.
-            error = self._no_answer(link, exc)
+            error = self._no_answer(process, link, exc)
+            process.examine()
             process.kill()
             link.abandon()
             raise error from exc
@@ -193,7 +193,9 @@ class Launch:
             raise
         return link
 
-    def _no_answer(self, link: Link, exc: grpc.RpcError) -> LaunchError:
+    def _no_answer(
+        self, process: PluginProcess, link: Link, exc: grpc.RpcError
+    ) -> LaunchError:
         if exc.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
             return StartTimeout(
                 "the plugin printed its handshake line and then answered no call "
@@ -203,20 +205,27 @@ class Launch:
             return TLSRefused(
                 f"the TLS handshake with the plugin failed: {link.failure}"
             )
-        link.process.wait(self._deadline.within(STATUS_TIMEOUT))
-        status = link.process.status
+        process.wait(self._deadline.within(STATUS_TIMEOUT))
+        status = process.status
         message = (
             "the plugin printed its handshake line but does not answer: "
-            f"{describe_status(status)} ({link.failure or exc.details()})"
+            f"{process.state} ({link.failure or exc.details()})"
         )
         return LaunchError(message) if status is None else ExitedEarly(message, status)
 
 
 def _transport(
-    config: ClientConfig, handshake: Handshake, identity: Identity | None
+    config: ClientConfig,
+    process: PluginProcess,
+    handshake: Handshake,
+    identity: Identity | None,
 ) -> Transport:
     unix_socket = config.unix_socket
-    listening = Listening(group=(unix_socket and unix_socket.group) or "")
+    listening = Listening(
+        directory=process.socket_directory,
+        group=(unix_socket and unix_socket.group) or "",
+        translator=process.translator,
+    )
     make = _transport_class(config)
     if config.tls is not None:
         return make(client_context=config.tls, listening=listening)

@@ -153,7 +153,7 @@ def test_the_json_is_read_as_go_reads_it() -> None:
         ('{"Addr":{"Network":"unix","String":"x"}}', "Pid in a .* is missing"),
         ('{"Pid":"1","Addr":{"Network":"unix","String":"x"}}', "Pid in a .* is '1'"),
         ('{"Pid":true,"Addr":{"Network":"unix","String":"x"}}', "Pid in a .* is True"),
-        ('{"Pid":0,"Addr":{"Network":"unix","String":"x"}}', "not a process id: 0"),
+        ('{"Pid":-1,"Addr":{"Network":"unix","String":"x"}}', "not a process id: -1"),
         (
             '{"Pid":1,"Test":1,"Addr":{"Network":"unix","String":"x"}}',
             "Test in a reattach configuration is 1",
@@ -173,7 +173,7 @@ def test_json_of_another_kind_is_refused(text: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pid": 0}, "not a process id: 0"),
+        ({"pid": -1}, "not a process id: -1"),
         ({"protocol_version": -1}, "protocol_version must not be negative"),
         ({"address": "/tmp/x"}, "address must be an Address, not '/tmp/x'"),
     ],
@@ -190,7 +190,8 @@ def test_a_place_that_can_not_be_is_refused(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"command": ["kv"]}, "exactly one of command and reattach"),
+        ({"command": ["kv"]}, "exactly one of command, runner and reattach"),
+        ({"runner": print}, "exactly one of command, runner and reattach"),
         ({"auto_mtls": True}, "only the host that started the plugin has the keys"),
         ({"broker_multiplex": True}, "broker_multiplex is not possible with reattach"),
         ({"secure": SecureConfig(bytes(32))}, "secure is not possible with reattach"),

@@ -45,6 +45,33 @@ def private_directory() -> str:
     return tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=bases[0])
 
 
+def shared_directory(base: str, group: str) -> str:
+    """Make a directory for the sockets of a plugin that runs elsewhere.
+
+    Args:
+        base: Where; empty is where private directories are.
+        group: Who may make sockets in it besides this user; empty means nobody.
+
+    Raises:
+        ConfigError: There is no such base or group.
+    """
+    try:
+        directory = (
+            tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=os.path.abspath(base))
+            if base
+            else private_directory()
+        )
+    except OSError as exc:
+        raise ConfigError(f"can't make a socket directory in {base}: {exc}") from exc
+    if group:
+        try:
+            share(directory, group, 0o770)  # go-plugin: Client.Start
+        except BaseException:
+            os.rmdir(directory)
+            raise
+    return directory
+
+
 def socket_path(directory: str) -> str:
     """Return an unused path in `directory`, named as go-plugin names sockets.
 
@@ -125,15 +152,17 @@ def address_of(listener: socket.socket) -> Address:
     return Address.tcp(name[0], name[1])
 
 
-def share(path: str, group: str) -> None:
+def share(path: str, group: str, mode: int = 0o660) -> None:
     """Let a group, by name or id, connect to a socket (go-plugin: `setGroupWritable`).
+
+    A directory needs another `mode`.
 
     Raises:
         ConfigError: There is no such group, or we may not hand the socket to it.
     """
     try:
         os.chown(path, -1, _group_id(group))
-        os.chmod(path, 0o660)
+        os.chmod(path, mode)
     except (OSError, OverflowError) as exc:
         raise ConfigError(f"can't give {path} to group {group!r}: {exc}") from exc
 

@@ -130,9 +130,19 @@ class AttachedProcess:
         return f"pid-{self._config.pid}"
 
     @property
+    def id(self) -> str:
+        """The process id as text."""
+        return str(self._config.pid)
+
+    @property
     def pid(self) -> int:
         """The process id, as configured."""
         return self._config.pid
+
+    @property
+    def translator(self) -> None:
+        """None: its addresses are ours."""
+        return
 
     @property
     def status(self) -> int | None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from goplugin_py.deadline import Deadline
-from goplugin_py.process.local import LocalRunner
+from goplugin_py.process.running import SpawnedProcess
 from goplugin_py.wire.handshake import MAX_LINE_LENGTH
 
 _READ_SIZE = 64 * 1024
@@ -114,11 +114,11 @@ class OutputReader:
 
     def __init__(
         self,
-        runner: LocalRunner,
+        runner: SpawnedProcess,
         *,
         on_stdout: Callable[[bytes], None],
         on_stderr: Callable[[bytes], None],
-        on_exit: Callable[[int], None],
+        on_exit: Callable[[int | None], None],
     ) -> None:
         """Prepare; `start` begins.
 
@@ -126,7 +126,7 @@ class OutputReader:
             runner: A started process; closed and reaped by the thread.
             on_stdout: Receives bytes, and `b""` at the end.
             on_stderr: Likewise.
-            on_exit: Receives the exit status, last of all.
+            on_exit: Receives the exit status, None if nobody knows, last of all.
         """
         self._runner = runner
         self._on_exit = on_exit

@@ -13,6 +13,7 @@ from typing import Protocol
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.process.runner import AddressTranslator
 from goplugin_py.services.connection import Binding, Connection
 from goplugin_py.services.server import Server
 from goplugin_py.wire.address import Address
@@ -53,9 +54,17 @@ class Wiring(Protocol):
 class SocketExchange:
     """A socket for each server."""
 
-    def __init__(self, transport: Wiring) -> None:
-        """Prepare; `transport` dials and listens."""
+    def __init__(
+        self, transport: Wiring, translator: AddressTranslator | None = None
+    ) -> None:
+        """Prepare.
+
+        Args:
+            transport: Dials and listens.
+            translator: Between the paths of both sides, where these differ.
+        """
         self._transport = transport
+        self._translator = translator
         self._send: Send | None = None
         self._changed = threading.Condition()  # guards the two below
         self._offers: Offers[ConnInfo] = Offers()
@@ -70,6 +79,8 @@ class SocketExchange:
         offer = self._wait_for_offer(service_id, deadline)
         try:
             address = Address(offer.network, offer.address)
+            if self._translator is not None:
+                address = self._translator.plugin_to_host(address)
         except ValueError as exc:
             raise BrokerError(f"service id {service_id}: {exc}") from exc
         return self._transport.connect(address)
@@ -95,7 +106,7 @@ class SocketExchange:
         binding = self._transport.bind(server)
         try:
             server.start()
-            address = binding.address
+            address = self._as_peer_sees(binding.address)
             self._send(
                 ConnInfo(
                     service_id=service_id, network=address.network, address=address.text
@@ -105,6 +116,14 @@ class SocketExchange:
             binding.close()
             raise
         return binding.close
+
+    def _as_peer_sees(self, address: Address) -> Address:
+        if self._translator is None:
+            return address
+        try:
+            return self._translator.host_to_plugin(address)
+        except ValueError as exc:
+            raise BrokerError(str(exc)) from exc
 
     def receive(self, info: ConnInfo) -> None:
         """See `Exchange.receive`."""

@@ -26,6 +26,7 @@ from goplugin_py.net.sockets import (
     share,
     socket_path,
 )
+from goplugin_py.process.runner import AddressTranslator
 from goplugin_py.services.connection import Binding, Connection, remove_socket
 from goplugin_py.services.exchange import Exchange, SocketExchange
 from goplugin_py.wire.address import Address
@@ -44,6 +45,8 @@ class Listening:
     ports: Sequence[int] = ()
     directory: str = ""
     group: str = ""
+    translator: AddressTranslator | None = None
+    """Between the paths of both sides, where these differ; raises ValueError."""
 
 
 class Transport:
@@ -124,7 +127,7 @@ class Transport:
 
     def exchange(self) -> Exchange:
         """Return how the broker of this link finds the other side."""
-        return SocketExchange(self)
+        return SocketExchange(self, self._listening.translator)
 
     def close(self) -> None:
         """Remove the private directory with the sockets in it; idempotent."""

@@ -28,7 +28,7 @@ class ReattachConfig:
     """Where the plugin listens."""
 
     pid: int
-    """Its process."""
+    """Its process; 0 where a runner knows the plugin by another id."""
 
     test: bool = False
     """Whether it was not started by a host: then no host ends it."""
@@ -36,7 +36,7 @@ class ReattachConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.address, Address):
             raise ConfigError(f"address must be an Address, not {self.address!r:.80}")
-        if self.pid < 1:
+        if self.pid < 0:
             raise ConfigError(f"not a process id: {self.pid}")
         if self.protocol_version < 0:
             raise ConfigError("protocol_version must not be negative")
