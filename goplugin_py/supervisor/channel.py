@@ -97,10 +97,11 @@ class _Method:
             return _CallInFlight(call, start(method))
 
 
+# grpcio's classes have parameters for type checkers only.
 class _Unary(
     _Method,
-    grpc.UnaryUnaryMultiCallable[Any, Any],
-    grpc.StreamUnaryMultiCallable[Any, Any],
+    grpc.UnaryUnaryMultiCallable,  # type: ignore[type-arg]
+    grpc.StreamUnaryMultiCallable,  # type: ignore[type-arg]
 ):
     """A method with one response."""
 
@@ -122,8 +123,8 @@ class _Unary(
 
 class _Streaming(
     _Method,
-    grpc.UnaryStreamMultiCallable[Any, Any],
-    grpc.StreamStreamMultiCallable[Any, Any],
+    grpc.UnaryStreamMultiCallable,  # type: ignore[type-arg]
+    grpc.StreamStreamMultiCallable,  # type: ignore[type-arg]
 ):
     """A method with a stream of responses."""
 
