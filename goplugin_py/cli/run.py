@@ -1,4 +1,4 @@
-"""The command line: `goplugin`, or `python -m goplugin_py`."""
+"""`goplugin run`: be a plugin."""
 
 from __future__ import annotations
 
@@ -6,30 +6,14 @@ import argparse
 import importlib
 import os
 import sys
-from collections.abc import Sequence
 
 from goplugin_py.stdout import guard_stdout
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="goplugin", description="Work with go-plugin plugins."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser(
-        "run",
-        help="serve a plugin, with its stdout guarded from the first import on",
-    )
-    run.add_argument(
-        "config", metavar="MODULE:NAME", help="where the plugin's ServeConfig is"
-    )
-    options = parser.parse_args(arguments)
-    return _run(options.config)
-
-
-def _run(target: str) -> int:
+def run(options: argparse.Namespace) -> int:
+    """Serve a configuration that a module of the user's holds."""
     guard_stdout()
+    target: str = options.config
     module, colon, name = target.partition(":")
     if not (module and colon and name):
         print(f"{target!r} is not of the form MODULE:NAME", file=sys.stderr)
