@@ -16,7 +16,7 @@ from goplugin_py.registry.versions import Version
 if TYPE_CHECKING:
     import yaml
 
-MAX_SIZE = 64 * 1024  # bytes; a manifest has a few hundred
+MAX_SIZE = 16 * 1024  # bytes; a manifest has a few hundred
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 _PROTOCOL_VERSION = re.compile(r"[0-9]{1,9}", re.ASCII)
 _CHECKSUM = re.compile(r"(?:(?P<hash>[a-z0-9_-]+):)?(?P<digest>[0-9A-Fa-f]+)", re.ASCII)
