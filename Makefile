@@ -27,7 +27,7 @@ PYTEST = pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 .NOTPARALLEL:
 
 .PHONY: help install demo test check lint format types generated proto fixtures \
-	interop coverage bench clean
+	interop coverage bench soak clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 14
@@ -98,6 +98,11 @@ coverage: fixtures ## run all tests and see what they reach
 bench: $(INSTALLED) ## compare with raw grpcio, on a quiet machine
 	@$(BIN)/python -m interop.fixtures echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.bench
+
+# Takes SOAK_ARGS, such as "--minutes 3".
+soak: $(INSTALLED) ## see for ten minutes whether a host with 50 plugins grows
+	@$(BIN)/python -m interop.fixtures echo-plugin callback-plugin-1.8.0
+	@$(BIN)/python -m interop.soak $(SOAK_ARGS)
 
 clean: ## remove what these targets made
 	@rm -rf $(VENV) .venv-proto .venv-protoc-go go-fixtures/bin build dist \
