@@ -24,7 +24,7 @@ from goplugin_py.process.output import FirstLine, OutputReader
 from goplugin_py.process.runner import AddressTranslator
 from goplugin_py.process.running import SpawnedProcess
 from goplugin_py.wire.certificates import Identity
-from goplugin_py.wire.environ import child_environ, host_variables
+from goplugin_py.wire.environ import child_environ, host_variables, inherited_environ
 from goplugin_py.wire.handshake import Handshake
 
 # A plugin that reacts to SIGTERM needs milliseconds; one that is stuck never does.
@@ -311,5 +311,5 @@ def _environ(
         socket_group=_group(config),
         outlive_host=config.detach,
     )
-    inherited = os.environ if config.inherit_env else {}
+    inherited = inherited_environ(os.environ, config.inherit_env)
     return child_environ(inherited, config.env, ours)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -106,8 +106,9 @@ class ClientConfig:
     """Variables for the plugin. They win over inherited ones; the magic cookie and
     `PLUGIN_*` win over both."""
 
-    inherit_env: bool = True
-    """Whether the plugin gets the host's environment; False passes only `env`."""
+    inherit_env: bool | Collection[str] = True
+    """Whether the plugin gets the host's environment: all of it, nothing (False), or
+    the variables with these names, where they are set."""
 
     cwd: str | os.PathLike[str] | None = None
     """The plugin's working directory; None is the host's."""
@@ -196,9 +197,7 @@ class ClientConfig:
             raise ConfigError(
                 f"not a range of ports: {self.min_port} to {self.max_port}"
             )
-        for name, value in self.env.items():
-            if not name or "=" in name or "\0" in name + value:
-                raise ConfigError(f"not an environment variable: {name!r}")
+        _check_env(self.env, self.inherit_env)
 
     def _check_source(self) -> None:
         if self.reattach is not None:
@@ -325,6 +324,11 @@ class ServeConfig:
     to, as Go plugins do. By default it stops then (on Linux), unless a Python host
     has set `detach`. A Python host that has not ends the plugin in any case."""
 
+    keep_environ: bool = False
+    """Whether the magic cookie and `PLUGIN_*` stay in `os.environ`. By default `serve`
+    removes them once it has read them: a process that the plugin starts would take
+    itself for a plugin of the same host, or tell its own plugins that they are."""
+
     test: ServeTestConfig | None = None
     """Serve in a test or in a debugger, for hosts that reattach."""
 
@@ -366,6 +370,17 @@ def _check_command(command: object) -> None:
     for word in command:
         if not isinstance(word, str) or "\0" in word:
             raise ConfigError(f"command must hold strings, not {word!r}")
+
+
+def _check_env(env: Mapping[str, str], inherit: object) -> None:
+    if isinstance(inherit, str | bytes):
+        raise ConfigError(
+            "inherit_env must be True, False or a collection of names, not a text: "
+            f"use [{inherit!r}]"
+        )
+    for name, value in env.items():
+        if not name or "=" in name or "\0" in name + value:
+            raise ConfigError(f"not an environment variable: {name!r}")
 
 
 def _check_plugins(

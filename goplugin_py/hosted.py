@@ -24,7 +24,7 @@ from goplugin_py.errors import LocalProtocolError, PluginError
 from goplugin_py.process.host import HostWatch
 from goplugin_py.services.capture import Capture
 from goplugin_py.stdout import real_stdout
-from goplugin_py.wire.environ import PluginEnviron
+from goplugin_py.wire.environ import VOCABULARY, PluginEnviron
 from goplugin_py.wire.handshake import Handshake
 
 # The thread only logs and sets an event.
@@ -63,6 +63,8 @@ def announced(
 ) -> Iterator[None]:
     """Print the handshake line, and watch for the end of whoever reads it."""
     watch = _watch_host(config, capture, ask_to_stop)
+    if not config.keep_environ:
+        _forget_host(config.handshake)
     try:
         os.write(capture.stdout, handshake.format().encode() + b"\n")
         yield
@@ -77,6 +79,12 @@ def _watch_host(
     if config.outlive_host or PluginEnviron.parse(os.environ).outlive_host:
         return None
     return HostWatch(capture.stdout, ask_to_stop)
+
+
+def _forget_host(handshake: HandshakeConfig) -> None:
+    """Remove what the host said to this process, before its children inherit it."""
+    for name in (handshake.magic_cookie_key, *VOCABULARY):
+        os.environ.pop(name, None)
 
 
 def logger_of(config: ServeConfig) -> Any:

@@ -55,6 +55,9 @@ STATUS_CODES: Mapping[int, grpc.StatusCode] = {
 }
 LEVELS: Mapping[str, int] = {level.label: level for level in hclog.Level}
 
+# `serve` removes what the host said to this process alone.
+STARTED_WITH = dict(os.environ)
+
 _VARIANT = {
     name: os.environ.get(f"ECHO_{name}", "")
     for name in (
@@ -163,7 +166,7 @@ class Echo(EchoServicer):
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"unknown kind {request.kind}")
 
     def Env(self, request: EnvRequest, context: grpc.ServicerContext) -> EnvReply:
-        known = {name: os.environ[name] for name in request.names if name in os.environ}
+        known = {n: STARTED_WITH[n] for n in request.names if n in STARTED_WITH}
         return EnvReply(values=known)
 
 

@@ -141,6 +141,30 @@ def test_nothing_is_inherited_with_inherit_env_off(
         }
 
 
+def test_only_named_variables_are_inherited(
+    monkeypatch: pytest.MonkeyPatch, nothing_left: Path
+) -> None:
+    """An allow-list; `env`, then the cookie and `PLUGIN_*`, win over what it allows."""
+    monkeypatch.setenv("SECRET", "hunter2")
+    monkeypatch.setenv("ALLOWED", "inherited")
+    monkeypatch.setenv("CHANGED", "inherited")
+    monkeypatch.setenv("ECHO_PLUGIN", "inherited")
+    monkeypatch.setenv("PLUGIN_CLIENT_CERT", "of another host")
+    monkeypatch.delenv("UNSET", raising=False)
+    allowed = {"TMPDIR", "ALLOWED", "CHANGED", "UNSET", *COOKIE, "PLUGIN_CLIENT_CERT"}
+    env = {"CHANGED": "explicit"}
+    config = echo_config(env=env, inherit_env=allowed, auto_mtls=False)
+    with Client(config) as client:
+        seen = environment(client.pid)
+    assert {name: seen[name] for name in seen if not name.startswith("PLUGIN_")} == {
+        "TMPDIR": str(nothing_left),
+        "ALLOWED": "inherited",
+        "CHANGED": "explicit",
+        **COOKIE,
+    }
+    assert "PLUGIN_CLIENT_CERT" not in seen
+
+
 INHERITED = {
     "PLUGIN_CLIENT_CERT": "-----BEGIN CERTIFICATE-----\nold\n",
     "PLUGIN_MULTIPLEX_GRPC": "true",

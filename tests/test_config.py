@@ -93,6 +93,7 @@ def test_a_handshake_gives_its_cookie() -> None:
         ({"min_port": 2, "max_port": 1}, "not a range of ports: 2 to 1"),
         ({"min_port": -1}, "not a range of ports: -1 to 25000"),
         ({"max_port": 65536}, "not a range of ports: 10000 to 65536"),
+        ({"inherit_env": "PATH"}, "a collection of names, not a text"),
         ({"env": {"": "x"}}, "not an environment variable: ''"),
         ({"env": {"A=B": "x"}}, "not an environment variable: 'A=B'"),
         ({"env": {"A": "\0"}}, "not an environment variable: 'A'"),

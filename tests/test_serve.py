@@ -430,3 +430,35 @@ def test_a_childs_output_goes_to_the_host_and_does_not_hold_it_up(
             GRPCControllerStub(channel).Shutdown(Empty(), timeout=WAIT)
         assert plugin.end()[0] == 0  # both pipes have ended
         os.kill(child, signal.SIGKILL)
+
+
+ENVIRON_OF_CHILDREN = """
+import subprocess, sys
+from goplugin_py import serve
+from tests.echo import serve_config
+
+def environ_of_a_child(request, context):
+    return subprocess.run(["env", "-0"], capture_output=True, check=True).stdout
+
+serve(serve_config(environ_of_a_child, keep_environ=bool(sys.argv[1:])))
+"""
+
+
+@pytest.mark.parametrize("is_kept", [False, True], ids=["forgotten", "kept"])
+def test_what_the_host_said_is_not_inherited_by_the_plugins_children(
+    is_kept: bool, tmp_path: Path
+) -> None:
+    """go-plugin leaves it there, and a child that is a host hands it on."""
+    script = tmp_path / "plugin.py"
+    script.write_text(ENVIRON_OF_CHILDREN)
+    said = {"PLUGIN_PROTOCOL_VERSIONS": "1", "PLUGIN_MIN_PORT": "10000", **COOKIE}
+    arguments = ["keep"] if is_kept else []
+    with started(sys.executable, str(script), *arguments, **said) as plugin:
+        handshake = Handshake.parse(plugin.line())
+        with open_channel(handshake.address.target) as channel:
+            items = call(channel).decode().split("\0")
+            GRPCControllerStub(channel).Shutdown(Empty(), timeout=WAIT)
+        assert plugin.end()[0] == 0
+    inherited = {item for item in items if item.startswith(("PLUGIN_", "TEST_PLUGIN"))}
+    everything = {f"{name}={value}" for name, value in said.items()}
+    assert inherited == (everything if is_kept else set())

@@ -1,6 +1,6 @@
 """The environment variables through which a host speaks to a plugin."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -136,6 +136,20 @@ def host_variables(
         PROTOCOL_VERSIONS: ",".join(map(str, sorted(versions))),
         **{name: text for name, text in optional.items() if text},
     }
+
+
+def inherited_environ(
+    environ: Mapping[str, str], inherit: bool | Collection[str]
+) -> Mapping[str, str]:
+    """Return the part of a host's environment that a plugin inherits.
+
+    Args:
+        environ: The host's.
+        inherit: All of it, nothing, or what has these names.
+    """
+    if isinstance(inherit, bool):
+        return environ if inherit else {}
+    return {name: environ[name] for name in inherit if name in environ}
 
 
 def child_environ(

@@ -1,5 +1,7 @@
 """The variables of a plugin's environment, from the host's side and the plugin's."""
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from goplugin_py.wire.environ import (
     PluginEnviron,
     child_environ,
     host_variables,
+    inherited_environ,
 )
 
 COOKIE = ("KV_PLUGIN", "hello")
@@ -94,6 +97,23 @@ def test_ours_win_over_explicit_ones_and_these_over_inherited_ones() -> None:
         {"C": "ours"},
     )
     assert merged == {"A": "inherited", "B": "explicit", "C": "ours"}
+
+
+@pytest.mark.parametrize(
+    ("inherit", "inherited"),
+    [
+        (True, {"A": "1", "B": "2"}),
+        (False, {}),
+        (["B", "C"], {"B": "2"}),
+        (frozenset("A"), {"A": "1"}),
+        ((), {}),
+    ],
+    ids=str,
+)
+def test_a_plugin_inherits_what_it_may(
+    inherit: bool | Collection[str], inherited: dict[str, str]
+) -> None:
+    assert inherited_environ({"A": "1", "B": "2"}, inherit) == inherited
 
 
 @pytest.mark.parametrize("is_explicit", [False, True])
