@@ -96,6 +96,7 @@ FIXTURES = {
         Fixture("streams-plugin", "streams", "./plugin"),
         Fixture("vectors", "vectors"),
         Fixture("yamux-peer", "yamux-peer"),
+        Fixture("cty", "cty"),
         Fixture(
             "terraform-provider-time",
             "terraform-provider-time",
