@@ -10,7 +10,8 @@ from goplugin_py.config import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import LaunchError
 from goplugin_py.process.running import RunningProcess
-from goplugin_py.services.broker import BrokerStream, LinkBroker
+from goplugin_py.services.broker import LinkBroker
+from goplugin_py.services.broker_stream import BrokerStream
 from goplugin_py.services.channel import open_channel
 from goplugin_py.services.stdio import copy_stdio
 from goplugin_py.services.transport import Transport

@@ -43,7 +43,8 @@ from goplugin_py.hosted import (
 )
 from goplugin_py.net import sockets
 from goplugin_py.plugin import PluginSet
-from goplugin_py.services.broker import BrokerServicer, LinkBroker
+from goplugin_py.services.broker import LinkBroker
+from goplugin_py.services.broker_stream import BrokerServicer
 from goplugin_py.services.capture import Capture
 from goplugin_py.services.connection import Binding, Served
 from goplugin_py.services.control import Controller

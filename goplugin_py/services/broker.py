@@ -7,32 +7,40 @@ addresses of sockets, or by knocks where all is multiplexed in one connection.
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import functools
 import itertools
-import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import grpc
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
-from goplugin_py._pb.broker_pb2_grpc import GRPCBrokerServicer, GRPCBrokerStub
 from goplugin_py.callables import check_callable, refuse_coroutine
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError
+from goplugin_py.services.brokered_channel import BrokeredChannel
 from goplugin_py.services.channel import connect_soon, open_channel
 from goplugin_py.services.connection import Connection, Served
 from goplugin_py.services.exchange import Exchange
+from goplugin_py.services.reaper import Reaper
 from goplugin_py.services.server import Server
+from goplugin_py.services.service import Service
+from goplugin_py.wire.offers import MAX_OFFERS
 
 BROKER_TIMEOUT = 5.0  # go-plugin: GRPCBroker.Dial, timeoutWait
+# A server waits this long for somebody to connect. Go's plugins and hosts do so
+# within seconds or never, but a call of Python may wait for a worker before it dials.
+ACCEPT_TIMEOUT = 600.0
 MAX_SERVICE_ID = 2**32 - 1
 BROKERED_WORKERS = 10
 
-_log = logging.getLogger("goplugin.broker")
+# What is to be sent on one stream; None ends it.
+Outgoing: TypeAlias = "queue.SimpleQueue[ConnInfo | None]"
 
 
 class Broker(Protocol):
@@ -52,6 +60,8 @@ class Broker(Protocol):
 
         Raises:
             BrokerTimeout: The other side did not come within `timeout` seconds.
+            KnockRejected: The other side has stopped to serve the id. Multiplexed
+                links tell so at once, unless it is Go that has stopped it.
             BrokerError: The link is closed, or the other side's address is unusable.
         """
 
@@ -60,14 +70,17 @@ class Broker(Protocol):
         service_id: int,
         register: Callable[[grpc.Server], Any],
         *,
-        timeout: float = BROKER_TIMEOUT,
+        timeout: float | None = ACCEPT_TIMEOUT,
     ) -> BrokeredServer:
         """Serve under `service_id`; return at once, without waiting for a dial.
+
+        The server ends with the link, if not before.
 
         Args:
             service_id: From `next_id`, or agreed on in some other way.
             register: Adds servicers to the server that it is given.
-            timeout: Seconds for handing the address to the link.
+            timeout: Seconds in which somebody must connect, or else the server is
+                stopped, with a warning; None waits as long as the link lives.
 
         Raises:
             BrokerError: The link is closed.
@@ -113,11 +126,15 @@ class LinkBroker:
         self._exchange = exchange
         self._options = options
         self._ids = itertools.count(1)
+        self._reaper = Reaper()
         self._lock = threading.Lock()  # guards all below
-        self._stream: queue.SimpleQueue[ConnInfo | None] | None = None
-        self._unsent: list[ConnInfo] = []
+        self._streams: list[Outgoing] = []  # the newest last
+        # The other side keeps no more of them anyway.
+        self._unsent: collections.deque[ConnInfo] = collections.deque(maxlen=MAX_OFFERS)
         self._open: set[Callable[[], None]] = set()
-        self._is_closed = False
+        # With the stream by which the other side learned of it.
+        self._services: dict[Service, Outgoing | None] = {}
+        self._closed_because = ""
         exchange.start(self._send)
 
     def next_id(self) -> int:
@@ -148,68 +165,104 @@ class LinkBroker:
         service_id: int,
         register: Callable[[grpc.Server], Any],
         *,
-        timeout: float = BROKER_TIMEOUT,
+        timeout: float | None = ACCEPT_TIMEOUT,
     ) -> BrokeredServer:
         """See `Broker.accept_and_serve`."""
         self._check_open()
         check_callable(register, "register")
         server = Server(max_workers=BROKERED_WORKERS)
         refuse_coroutine(register(server), "register")
-        return BrokeredServer(service_id, self.serve(service_id, server))
+        return BrokeredServer(service_id, self.serve(service_id, server, timeout))
 
-    def serve(self, service_id: int, server: Served) -> Callable[[float], None]:
-        """Serve under an id; return what stops that, given a grace in seconds."""
+    def serve(
+        self, service_id: int, server: Served, timeout: float | None = ACCEPT_TIMEOUT
+    ) -> Callable[[float], None]:
+        """Serve under an id; return what stops that, given a grace in seconds.
+
+        Args:
+            service_id: The id.
+            server: Is started, and closed in the end, on whatever thread.
+            timeout: See `Broker.accept_and_serve`.
+        """
         try:
             self._check_open()
-            unserve = self._exchange.serve(service_id, server)
+            place = self._exchange.serve(service_id, server)
         except BaseException:
             server.close(0.0)
             raise
-        once = threading.Lock()
+        service = Service(service_id, server, place, self._stopped)
+        self._keep(service)
+        if timeout is not None:
+            check = functools.partial(service.stop_unless_used, timeout)
+            self._reaper.watch(service, timeout, check)
+        return service.stop
 
-        def stop(grace: float = 0.0) -> None:
-            if once.acquire(blocking=False):
-                self.forget(stop)
-                server.close(grace)
-                unserve()
+    def _keep(self, service: Service) -> None:
+        with self._lock:
+            if not self._closed_because:
+                self._services[service] = self._streams[-1] if self._streams else None
+                return
+        service.stop()
+        self._check_open()
 
-        self.remember(stop)
-        return stop
+    def _stopped(self, service: Service) -> None:
+        with self._lock:
+            self._services.pop(service, None)
+        self._reaper.forget(service)
 
     def _check_open(self) -> None:
         with self._lock:
-            if self._is_closed:
-                raise BrokerError("the broker is closed")
+            if self._closed_because:
+                raise BrokerError(self._closed_because)
 
     def receive(self, info: ConnInfo) -> None:
         """Take a message from the other side's stream."""
         self._exchange.receive(info)
 
-    def attach(self) -> queue.SimpleQueue[ConnInfo | None]:
-        """Return the queue of a new stream; what is sent from now on goes there.
-
-        None in the queue ends the stream.
-        """
-        stream: queue.SimpleQueue[ConnInfo | None] = queue.SimpleQueue()
+    def attach(self) -> Outgoing:
+        """Return what is to be sent on a new stream, now and later."""
+        stream: Outgoing = queue.SimpleQueue()
         with self._lock:
             for info in self._unsent:
                 stream.put(info)
             self._unsent.clear()
-            self._stream = stream
+            self._streams.append(stream)
+            for service, via in self._services.items():
+                self._services[service] = via or stream
+            if self._closed_because:
+                stream.put(None)
         return stream
 
-    def detach(self, stream: queue.SimpleQueue[ConnInfo | None]) -> None:
-        """Forget a stream that has ended."""
+    def detach(self, stream: Outgoing) -> None:
+        """Forget a stream that has ended, and stop what was served to its other end.
+
+        Connections outlive the stream, as with Go; nobody else can come. Idempotent.
+        """
         with self._lock:
-            if self._stream is stream:
-                self._stream = None
+            if stream in self._streams:
+                self._streams.remove(stream)
+            orphans = [each for each, via in self._services.items() if via is stream]
         stream.put(None)
+        for service in orphans:
+            self._reaper.watch(service, 0.0, service.stop_when_idle)
+
+    def lose(self, stream: Outgoing, reason: str) -> None:
+        """Detach a stream that no other can follow, and fail all who wait for it."""
+        self._end(reason)
+        self.detach(stream)
+
+    def _end(self, reason: str) -> None:
+        with self._lock:
+            if self._closed_because:
+                return
+            self._closed_because = reason
+        self._exchange.close(reason)
 
     def _send(self, info: ConnInfo) -> None:
         with self._lock:
-            if self._stream is not None:
-                self._stream.put(info)
-            elif not self._is_closed:
+            if self._streams:
+                self._streams[-1].put(info)
+            elif not self._closed_because:
                 self._unsent.append(info)
 
     def remember(self, close: Callable[[], None]) -> None:
@@ -219,11 +272,11 @@ class LinkBroker:
             BrokerError: It is closed.
         """
         with self._lock:
-            if not self._is_closed:
+            if not self._closed_because:
                 self._open.add(close)
                 return
         close()
-        raise BrokerError("the broker is closed")
+        self._check_open()
 
     def forget(self, close: Callable[[], None]) -> None:
         """Undo `remember`."""
@@ -232,134 +285,13 @@ class LinkBroker:
 
     def close(self) -> None:
         """Stop all that was dialled or served; idempotent."""
-        with self._lock:
-            self._is_closed = True
-            stream, self._stream = self._stream, None
-            to_close, self._open = self._open, set()
-        self._exchange.close()
-        for close in to_close:
-            close()
-        if stream is not None:
-            stream.put(None)
-
-
-class BrokeredChannel(grpc.Channel):
-    """A channel that takes its relay along when it is closed."""
-
-    def __init__(
-        self,
-        channel: grpc.Channel,
-        connection: Connection,
-        on_close: Callable[[Callable[[], None]], None],
-    ) -> None:
-        self._channel = channel
-        self._connection = connection
-        self._on_close = on_close
-
-    def subscribe(
-        self, callback: Callable[..., Any], try_to_connect: bool = False
-    ) -> None:
-        """See `grpc.Channel.subscribe`."""
-        self._channel.subscribe(callback, try_to_connect)
-
-    def unsubscribe(self, callback: Callable[..., Any]) -> None:
-        """See `grpc.Channel.unsubscribe`."""
-        self._channel.unsubscribe(callback)
-
-    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
-        """See `grpc.Channel.unary_unary`."""
-        return self._channel.unary_unary(*args, **kwargs)
-
-    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
-        """See `grpc.Channel.unary_stream`."""
-        return self._channel.unary_stream(*args, **kwargs)
-
-    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
-        """See `grpc.Channel.stream_unary`."""
-        return self._channel.stream_unary(*args, **kwargs)
-
-    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
-        """See `grpc.Channel.stream_stream`."""
-        return self._channel.stream_stream(*args, **kwargs)
-
-    def close(self) -> None:
-        """Close the channel and its connection; idempotent."""
-        self._on_close(self.close)
-        self._channel.close()
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class BrokerServicer(GRPCBrokerServicer):
-    """The plugin's end of the broker's stream (go-plugin: `gRPCBrokerServer`)."""
-
-    def __init__(self, broker: LinkBroker) -> None:
-        self._broker = broker
-
-    def StartStream(
-        self, request_iterator: Iterator[ConnInfo], context: grpc.ServicerContext
-    ) -> Iterator[ConnInfo]:
-        """Exchange messages until the host hangs up or the plugin shuts down."""
-        stream = self._broker.attach()
-        if not context.add_callback(lambda: self._broker.detach(stream)):
-            return
-        threading.Thread(
-            target=self._receive,
-            args=(request_iterator, stream),
-            name="goplugin-broker",
-            daemon=True,
-        ).start()
-        yield from iter(stream.get, None)
-
-    def _receive(
-        self,
-        requests: Iterator[ConnInfo],
-        stream: queue.SimpleQueue[ConnInfo | None],
-    ) -> None:
-        # grpcio reports a lost host by an exception from the iterator.
-        with contextlib.suppress(grpc.RpcError, Exception):
-            for info in requests:
-                self._broker.receive(info)
-        self._broker.detach(stream)
-
-
-class BrokerStream:
-    """The host's end of the broker's stream (go-plugin: `gRPCBrokerClientImpl`)."""
-
-    def __init__(self, broker: LinkBroker, channel: grpc.Channel, name: str) -> None:
-        """Open the stream, for the whole life of the link.
-
-        A plugin may wait for it inside a call, so it must not be opened later.
-        """
-        self._broker = broker
-        self._queue = broker.attach()
-        self._call = GRPCBrokerStub(channel).StartStream(iter(self._queue.get, None))
-        self._thread = threading.Thread(
-            target=self._receive, name=f"goplugin-broker-{name}", daemon=True
-        )
-        self._thread.start()
-
-    def _receive(self) -> None:
-        try:
-            for info in self._call:
-                self._broker.receive(info)
-        except grpc.RpcError as exc:
-            # The link has ended, or the plugin has no broker.
-            _log.debug("the broker's stream ended: %s", exc)
-        self._broker.detach(self._queue)
-
-    def close(self, timeout: float) -> None:
-        """End the stream."""
-        self._queue.put(None)
-        self._call.cancel()
-        self._thread.join(timeout)
+        with contextlib.ExitStack() as steps:  # every one, though others fail
+            with self._lock:
+                streams = list(self._streams)
+                ends = [*self._open, *(each.stop for each in self._services)]
+            steps.callback(self._reaper.close)
+            for stream in streams:
+                steps.callback(stream.put, None)
+            for end in ends:
+                steps.callback(end)
+            self._end("the broker is closed")

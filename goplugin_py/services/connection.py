@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from goplugin_py.net.connected import has_connections
 from goplugin_py.net.relay import Relay
 from goplugin_py.wire.address import Address
 
@@ -55,15 +56,47 @@ class Connection:
             remove_socket(self.address)
 
 
+class Place(Protocol):
+    """Where the other side reaches a server."""
+
+    def was_used(self) -> bool:
+        """Whether anybody has connected; True where that is not known."""
+
+    def is_in_use(self) -> bool:
+        """Whether anybody is connected; False where that is not known."""
+
+    def close(self) -> None:
+        """Let nobody in any more, and end what is left; idempotent."""
+
+
 class Binding:
     """Where a server listens. Closing it removes the socket."""
 
     def __init__(
-        self, address: Address, on_close: Callable[[], None] | None = None
+        self,
+        address: Address,
+        on_close: Callable[[], None] | None = None,
+        relay: Relay | None = None,
     ) -> None:
         self.address = address
         """What the peer dials."""
         self._on_close = on_close
+        self._relay = relay
+
+    def was_used(self) -> bool:
+        """See `Place.was_used`; on a plain socket it is whether anybody is connected.
+
+        That comes to the same, for whoever dials a brokered server stays.
+        """
+        if self._relay is not None:
+            return self._relay.was_used
+        return has_connections(self.address) is not False
+
+    def is_in_use(self) -> bool:
+        """See `Place.is_in_use`."""
+        if self._relay is not None:
+            return self._relay.is_in_use
+        return has_connections(self.address) is True
 
     def close(self) -> None:
         """Stop listening, and remove the socket; idempotent."""

@@ -14,8 +14,13 @@ from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.process.runner import AddressTranslator
-from goplugin_py.services.connection import Binding, Connection
-from goplugin_py.services.server import Server
+from goplugin_py.services.connection import (
+    Bindable,
+    Binding,
+    Connection,
+    Place,
+    Served,
+)
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.offers import Offers
 
@@ -31,14 +36,14 @@ class Exchange(Protocol):
     def dial(self, service_id: int, deadline: Deadline) -> Connection:
         """Wait for the other side and return how to reach it; see `Broker.dial`."""
 
-    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
-        """Bind and start a server; return what removes its traces once it stopped."""
+    def serve(self, service_id: int, server: Served) -> Place:
+        """Bind and start a server; the place must be closed once it has stopped."""
 
     def receive(self, info: ConnInfo) -> None:
         """Take a message from the other side."""
 
-    def close(self) -> None:
-        """Let all who wait fail."""
+    def close(self, reason: str) -> None:
+        """Let all who wait fail, once."""
 
 
 class Wiring(Protocol):
@@ -47,7 +52,7 @@ class Wiring(Protocol):
     def connect(self, address: Address) -> Connection:
         """Return what reaches an address."""
 
-    def bind(self, server: Server) -> Binding:
+    def bind(self, server: Bindable) -> Binding:
         """Bind a server that is not started yet, and listen."""
 
 
@@ -68,7 +73,7 @@ class SocketExchange:
         self._send: Send | None = None
         self._changed = threading.Condition()  # guards the two below
         self._offers: Offers[ConnInfo] = Offers()
-        self._is_closed = False
+        self._closed_because = ""
 
     def start(self, send: Send) -> None:
         """See `Exchange.start`."""
@@ -86,8 +91,8 @@ class SocketExchange:
         return self._transport.connect(address)
 
     def _wait_for_offer(self, service_id: int, deadline: Deadline) -> ConnInfo:
-        with self._changed:
-            while not self._is_closed:
+        with deadline.waking(self._wake), self._changed:
+            while not self._closed_because:
                 offer = self._offers.take(service_id)
                 if offer is not None:
                     return offer
@@ -98,9 +103,13 @@ class SocketExchange:
                         service_id,
                     )
                 self._changed.wait(deadline.remaining())
-        raise BrokerError("the broker is closed")
+        raise BrokerError(f"service id {service_id}: {self._closed_because}")
 
-    def serve(self, service_id: int, server: Server) -> Callable[[], None]:
+    def _wake(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def serve(self, service_id: int, server: Served) -> Place:
         """See `Exchange.serve`."""
         assert self._send is not None
         binding = self._transport.bind(server)
@@ -115,7 +124,7 @@ class SocketExchange:
         except BaseException:
             binding.close()
             raise
-        return binding.close
+        return binding
 
     def _as_peer_sees(self, address: Address) -> Address:
         if self._translator is None:
@@ -131,8 +140,8 @@ class SocketExchange:
             self._offers.add(info.service_id, info)
             self._changed.notify_all()
 
-    def close(self) -> None:
+    def close(self, reason: str) -> None:
         """See `Exchange.close`."""
         with self._changed:
-            self._is_closed = True
+            self._closed_because = reason
             self._changed.notify_all()

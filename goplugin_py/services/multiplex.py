@@ -18,7 +18,7 @@ from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.net.dial import BACKLOG_RETRY
 from goplugin_py.net.loop import READ, Timer, shared_loop
 from goplugin_py.net.sockets import address_of, connect
-from goplugin_py.services.connection import Binding, Connection
+from goplugin_py.services.connection import Binding, Connection, Place
 from goplugin_py.services.router import Router, Take, no_answer
 from goplugin_py.services.transport import Listening, Transport
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from goplugin_py._pb.broker_pb2 import ConnInfo
     from goplugin_py.net.multiplex import StreamEndpoint
+    from goplugin_py.net.relay import Relay
     from goplugin_py.services.connection import Bindable, Served
     from goplugin_py.services.exchange import Send
     from goplugin_py.services.router import Done
@@ -91,18 +92,15 @@ class MultiplexTransport(Transport):
     def _begin(self, sock: socket.socket, take: Take) -> None:
         self.router.begin(sock, is_client=False, default=take, on_end=self._on_end)
 
-    def serve(self, service_id: int, server: Served) -> Callable[[], None]:
-        """Serve what is knocked for under an id; return what ends that."""
-        router = self.router
+    def serve(self, service_id: int, server: Served) -> Place:
+        """Serve what is knocked for under an id."""
         relay = self._relay_to(server, None)
-        server.start()
-        run(lambda: router.accept(service_id, relay.take))
-
-        def close() -> None:
-            run(lambda: router.withdraw(service_id, relay.take))
+        try:
+            server.start()
+            return _Route(self.router, service_id, relay)
+        except BaseException:
             relay.close()
-
-        return close
+            raise
 
     def dial(self, service_id: int, stream: StreamEndpoint) -> Connection:
         """Return what reaches an id; its first connection has its stream already."""
@@ -119,8 +117,10 @@ class MultiplexTransport(Transport):
 
     def close(self) -> None:
         """End the session, and remove the private directory; idempotent."""
-        run(self.router.close)
-        super().close()
+        try:
+            run(self.router.close)
+        finally:
+            super().close()
 
 
 class MultiplexExchange:
@@ -146,7 +146,7 @@ class MultiplexExchange:
             else:
                 return self._transport.dial(service_id, stream)
 
-    def serve(self, service_id: int, server: Served) -> Callable[[], None]:
+    def serve(self, service_id: int, server: Served) -> Place:
         """See `Exchange.serve`."""
         return self._transport.serve(service_id, server)
 
@@ -155,9 +155,32 @@ class MultiplexExchange:
         router = self._router
         shared_loop().call_soon(lambda: router.receive(info))
 
-    def close(self) -> None:
+    def close(self, reason: str) -> None:
         """See `Exchange.close`."""
-        run(self._router.give_up_all)
+        run(lambda: self._router.give_up_all(reason))
+
+
+class _Route:
+    """Where an id leads to as long as it is accepted; a `Place`."""
+
+    def __init__(self, router: Router, service_id: int, relay: Relay) -> None:
+        self._router = router
+        self._service_id = service_id
+        self._relay = relay
+        run(lambda: router.accept(service_id, relay.take))
+
+    def was_used(self) -> bool:
+        """See `Place.was_used`."""
+        return self._relay.was_used
+
+    def is_in_use(self) -> bool:
+        """See `Place.is_in_use`."""
+        return self._relay.is_in_use
+
+    def close(self) -> None:
+        """See `Place.close`."""
+        run(lambda: self._router.withdraw(self._service_id, self._relay.take))
+        self._relay.close()
 
 
 class _Knock:
@@ -279,5 +302,15 @@ class _Acceptor:
 
 
 def run(call: Callable[[], None]) -> None:
-    """Make a call on the loop's thread, and wait for it."""
-    shared_loop().run(call, LOOP_TIMEOUT)
+    """Make a call on the loop's thread, and wait for it.
+
+    Raises:
+        BrokerError: Something holds that thread up.
+    """
+    try:
+        shared_loop().run(call, LOOP_TIMEOUT)
+    except TimeoutError as exc:
+        raise BrokerError(
+            f"the thread that moves all bytes did nothing for {LOOP_TIMEOUT:g} s: "
+            "the process is starved of CPU time, or was stopped"
+        ) from exc

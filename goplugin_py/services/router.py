@@ -100,14 +100,14 @@ class Router:
         dial = self._knocking.dial(service_id, time.monotonic())
         self._dials[dial] = done
         self._act()
-        return lambda: self._give_up(dial)
+        return lambda: self._give_up(dial, "the attempt was given up")
 
-    def _give_up(self, dial: Dial) -> None:
+    def _give_up(self, dial: Dial, reason: str) -> None:
         done = self._dials.pop(dial, None)
         if done is not None:
             self._knocking.cancel(dial, time.monotonic())
             self._act()
-            done(None, ConnectionAbortedError("the attempt was given up"))
+            done(None, ConnectionAbortedError(reason))
 
     def accept(self, service_id: int, take: Take) -> None:
         """Give the streams that are knocked for under an id to `take`."""
@@ -196,11 +196,11 @@ class Router:
         if on_end is not None:
             on_end()
 
-    def give_up_all(self) -> None:
+    def give_up_all(self, reason: str) -> None:
         """Fail all who wait for a stream."""
         # The latest first: else each that is given up makes room for another knock.
         for dial in reversed(list(self._dials)):
-            self._give_up(dial)
+            self._give_up(dial, reason)
 
     def close(self) -> None:
         """End the session, and fail all who wait; idempotent."""
@@ -208,7 +208,7 @@ class Router:
         self._on_end = None
         if self._session is not None:
             self._session.close()
-        self.give_up_all()
+        self.give_up_all("the session has ended")
         self._set_timer()
 
 

@@ -11,8 +11,6 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import grpc
-
 from goplugin_py.errors import BrokerError, ConfigError
 from goplugin_py.net.dial import Dial, dial_to
 from goplugin_py.net.link import Codec
@@ -27,7 +25,12 @@ from goplugin_py.net.sockets import (
     socket_path,
 )
 from goplugin_py.process.runner import AddressTranslator
-from goplugin_py.services.connection import Binding, Connection, remove_socket
+from goplugin_py.services.connection import (
+    Bindable,
+    Binding,
+    Connection,
+    remove_socket,
+)
 from goplugin_py.services.exchange import Exchange, SocketExchange
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.certificates import HOST_NAME
@@ -103,7 +106,7 @@ class Transport:
             return PlainCodec()
         return TLSCodec(self._server_context, server_side=True)
 
-    def bind(self, server: grpc.Server) -> Binding:
+    def bind(self, server: Bindable) -> Binding:
         """Bind a server that is not started yet, and listen.
 
         Raises:
@@ -115,9 +118,9 @@ class Transport:
         address = address_of(listener)
         relay = self._relay_to(server, listener)
         relay.start()
-        return Binding(address, relay.close)
+        return Binding(address, relay.close, relay)
 
-    def _relay_to(self, server: grpc.Server, listener: socket.socket | None) -> Relay:
+    def _relay_to(self, server: Bindable, listener: socket.socket | None) -> Relay:
         """Bind a server to a private socket, and return a relay that leads there."""
         inner = Address.unix(socket_path(self._directory()))
         add_port(server, inner)
@@ -167,7 +170,7 @@ class Transport:
         except OSError as exc:
             raise ConfigError(f"can't listen in {directory}: {exc}") from exc
 
-    def _bind_plain(self, server: grpc.Server) -> Address:
+    def _bind_plain(self, server: Bindable) -> Address:
         place = self._listening
         if place.network == "tcp":
             return _bind_tcp(server, place.ports)
@@ -182,7 +185,7 @@ class Transport:
         return address
 
 
-def add_port(server: grpc.Server, address: Address) -> None:
+def add_port(server: Bindable, address: Address) -> None:
     """Bind a server.
 
     Raises:
@@ -196,7 +199,7 @@ def add_port(server: grpc.Server, address: Address) -> None:
         raise ConfigError(f"can't listen on {address}: {exc}") from exc
 
 
-def _bind_tcp(server: grpc.Server, ports: Sequence[int]) -> Address:
+def _bind_tcp(server: Bindable, ports: Sequence[int]) -> Address:
     for attempts_left in reversed(range(BIND_ATTEMPTS)):
         # grpcio complains on stderr about a port in use, so look for a free one first.
         with listen_tcp(ports) as probe:

@@ -13,12 +13,8 @@ from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.net.sockets import client_context, server_context
-from goplugin_py.services.broker import (
-    MAX_SERVICE_ID,
-    BrokerServicer,
-    BrokerStream,
-    LinkBroker,
-)
+from goplugin_py.services.broker import MAX_SERVICE_ID, LinkBroker
+from goplugin_py.services.broker_stream import BrokerServicer, BrokerStream
 from goplugin_py.services.channel import open_channel
 from goplugin_py.services.exchange import SocketExchange
 from goplugin_py.services.multiplex import MultiplexTransport

@@ -373,7 +373,7 @@ def test_a_dial_that_has_succeeded_can_not_be_given_up(pair: Pair) -> None:
 def test_giving_up_all_sends_no_more_knocks(lone: tuple[Side, socket.socket]) -> None:
     side, _ = lone
     dials = [side.dial(service_id) for service_id in range(1, 6)]
-    on_loop(side.router.give_up_all)
+    on_loop(lambda: side.router.give_up_all("on purpose"))
     for dialled in dials:
         assert isinstance(dialled.failed(), ConnectionAbortedError)
     assert side.sent == [knock(1)]
