@@ -41,6 +41,15 @@ if TYPE_CHECKING:
     )
     from goplugin_py.managed import cleanup_clients
     from goplugin_py.plugin import Plugin
+    from goplugin_py.process.command import CommandRunner
+    from goplugin_py.process.pid import PidRunner
+    from goplugin_py.process.runner import (
+        AddressTranslator,
+        AttachedRunner,
+        DirectoryTranslator,
+        Runner,
+        RunnerSpec,
+    )
     from goplugin_py.process.secure import SecureConfig
     from goplugin_py.process.status import ExitStatus
     from goplugin_py.services.broker import Broker, BrokeredServer
@@ -68,6 +77,14 @@ __all__ = [  # noqa: RUF022 - grouped
     "SecureConfig",
     "cleanup_clients",
     "probe",
+    # runners
+    "AddressTranslator",
+    "AttachedRunner",
+    "CommandRunner",
+    "DirectoryTranslator",
+    "PidRunner",
+    "Runner",
+    "RunnerSpec",
     # plugin
     "PluginServer",
     "ServeConfig",
@@ -107,16 +124,23 @@ __version__ = "0.1.0"
 # listed are errors.
 _HOMES = {
     "Address": "wire.address",
+    "AddressTranslator": "process.runner",
+    "AttachedRunner": "process.runner",
     "Broker": "services.broker",
     "BrokeredServer": "services.broker",
     "Client": "client",
     "ClientConfig": "config",
+    "CommandRunner": "process.command",
+    "DirectoryTranslator": "process.runner",
     "ExitStatus": "process.status",
     "Handshake": "wire.handshake",
     "HandshakeConfig": "config",
     "Plugin": "plugin",
+    "PidRunner": "process.pid",
     "PluginServer": "serving",
     "ReattachConfig": "wire.reattach",
+    "Runner": "process.runner",
+    "RunnerSpec": "process.runner",
     "SecureConfig": "process.secure",
     "ServeConfig": "config",
     "ServeTestConfig": "config",

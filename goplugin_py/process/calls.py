@@ -9,6 +9,10 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
+class NoAnswer(TimeoutError):
+    """A call that was given up."""
+
+
 class BoundedCalls:
     """Makes each call on a thread of its own, and gives up waiting when it must.
 
@@ -25,7 +29,7 @@ class BoundedCalls:
         """Return what `function` returns, or raise what it raises.
 
         Raises:
-            TimeoutError: It took more than `timeout` seconds, or calls were cancelled.
+            NoAnswer: It took more than `timeout` seconds, or calls were cancelled.
             RuntimeError: It raised what is no `Exception`.
         """
         results: list[_T] = []
@@ -54,7 +58,7 @@ class BoundedCalls:
             raise failures[0]
         if failures:  # a SystemExit, say, which is not meant for the caller
             raise RuntimeError(words(failures[0])) from failures[0]
-        raise TimeoutError(f"no answer within {timeout:g} seconds")
+        raise NoAnswer(f"no answer within {timeout:g} seconds")
 
     def cancel(self) -> None:
         """Wait for no call any more; idempotent."""

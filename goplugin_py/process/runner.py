@@ -137,6 +137,18 @@ class Runner(AttachedRunner, Protocol):
         """
 
 
+class SameAddresses:
+    """The translation for a plugin that sees the files and networks of this process."""
+
+    def plugin_to_host(self, address: Address) -> Address:
+        """Return the same address."""
+        return address
+
+    def host_to_plugin(self, address: Address) -> Address:
+        """Return the same address."""
+        return address
+
+
 class DirectoryTranslator:
     """Translates the sockets in a directory that has another path for the plugin.
 
