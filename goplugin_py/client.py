@@ -8,7 +8,7 @@ import threading
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import grpc
 
@@ -16,11 +16,13 @@ from goplugin_py import managed
 from goplugin_py._pb.controller_pb2 import Empty
 from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
 from goplugin_py.attach import Attach, check_attachable, reattach_config
+from goplugin_py.callables import refuse_coroutine
 from goplugin_py.config import ClientConfig, HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
 from goplugin_py.launch import STATUS_TIMEOUT, Launch
 from goplugin_py.link import Link
+from goplugin_py.plugin import Plugin
 from goplugin_py.process.exit_notice import call_at_exit
 from goplugin_py.process.local import describe_status
 from goplugin_py.process.status import ExitStatus
@@ -118,11 +120,16 @@ class Client:
             UnknownPlugin: The negotiated plugin set has no such name.
         """
         link = self._started()
+        client = self._plugin(link, name).grpc_client(link.broker, link.channel)
+        refuse_coroutine(client, f"grpc_client of plugin {name!r}")
+        return client
+
+    def _plugin(self, link: Link, name: str) -> Plugin:
         plugins = self._config.plugin_sets[link.handshake.app_version]
         if name not in plugins:
             known = ", ".join(map(repr, plugins)) or "none"
             raise UnknownPlugin(f"there is no plugin {name!r}, only {known}")
-        return plugins[name].grpc_client(link.broker, link.channel)
+        return plugins[name]
 
     def ping(self, timeout: float = 5.0) -> None:
         """Make sure that the plugin answers (go-plugin: `GRPCClient.Ping`).
@@ -169,11 +176,22 @@ class Client:
         deadline = Deadline(self._config.kill_timeout if grace is None else grace)
         self._is_killed = True
         self._launch.abort()
-        with self._starting:
+        if not self._starting.acquire(timeout=deadline.remaining() or 0.0):
+            self._hurry()
+            self._starting.acquire()
+        try:
             link = self._link
             if link is not None and not link.is_closed:
                 self._shut_down(link, deadline)
             managed.discard(self)
+        finally:
+            self._starting.release()
+
+    def _hurry(self) -> None:
+        """End a plugin to which another thread's `kill` gives more time."""
+        link = self._link
+        if link is not None and not link.process.is_spared:
+            link.process.end()
 
     def _shut_down(self, link: Link, deadline: Deadline) -> None:
         process = link.process
@@ -278,6 +296,12 @@ class Client:
         check_attachable(self._config)
         return reattach_config(self._config, self._started())
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Client can't be pickled or copied: its plugin is tied to this process. "
+            "Send the ClientConfig, and make a Client of it where the work is done"
+        )
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -300,8 +324,13 @@ def probe(command: Sequence[str]) -> Handshake:
     Raises:
         LaunchError: There was no handshake line.
     """
+    return prober(command).probe()
+
+
+def prober(command: Sequence[str]) -> Launch:
+    """Return what `probe` runs, for those who may abort it."""
     config = ClientConfig(command=command, handshake=_ANY, plugins={}, auto_mtls=False)
-    return Launch(config).probe()
+    return Launch(config)
 
 
 # Those that a forked child would inherit.

@@ -112,13 +112,12 @@ class Echo(EchoServicer):
         if request.code == grpc.StatusCode.OK.value[0]:
             return Payload()
         if request.detail:
-            details = _rpc_status(request.code, request.message, request.detail)
-            context.set_trailing_metadata((("grpc-status-details-bin", details),))
+            context.set_trailing_metadata(status_details(request))
         return context.abort(STATUS_CODES[request.code], request.message)
 
     def Sleep(self, request: SleepRequest, context: grpc.ServicerContext) -> Payload:
         ended = threading.Event()
-        if _VARIANT["SLEEP"] != "stubborn" and not context.add_callback(ended.set):
+        if not is_stubborn() and not context.add_callback(ended.set):
             return Payload()
         _log.debug("sleeping")
         ended.wait(request.seconds)
@@ -127,11 +126,7 @@ class Echo(EchoServicer):
     def Metadata(
         self, request: Payload, context: grpc.ServicerContext
     ) -> MetadataReply:
-        received: dict[str, str] = {}
-        for key, value in context.invocation_metadata():
-            if key.startswith("x-"):
-                text = value if isinstance(value, str) else value.decode()
-                received[key] = f"{received[key]},{text}" if key in received else text
+        received = received_metadata(context.invocation_metadata())
         if echo := received.get("x-echo"):
             context.send_initial_metadata((("x-initial", echo),))
             context.set_trailing_metadata((("x-trailing", echo),))
@@ -157,12 +152,7 @@ class Echo(EchoServicer):
         return Payload()
 
     def Crash(self, request: CrashRequest, context: grpc.ServicerContext) -> Payload:
-        if request.kind == CrashRequest.EXIT:
-            os._exit(request.status)
-        if request.kind == CrashRequest.PANIC:
-            os.abort()
-        if request.kind == CrashRequest.SIGKILL:
-            os.kill(os.getpid(), signal.SIGKILL)
+        crash(request)
         context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"unknown kind {request.kind}")
 
     def Env(self, request: EnvRequest, context: grpc.ServicerContext) -> EnvReply:
@@ -170,18 +160,40 @@ class Echo(EchoServicer):
         return EnvReply(values=known)
 
 
-def _rpc_status(code: int, message: str, detail: str) -> bytes:
+def is_stubborn() -> bool:
+    return _VARIANT["SLEEP"] == "stubborn"
+
+
+def received_metadata(metadata: Iterable[tuple[str, str | bytes]]) -> dict[str, str]:
+    received: dict[str, str] = {}
+    for key, value in metadata:
+        if key.startswith("x-"):
+            text = value if isinstance(value, str) else value.decode()
+            received[key] = f"{received[key]},{text}" if key in received else text
+    return received
+
+
+def crash(request: CrashRequest) -> None:
+    if request.kind == CrashRequest.EXIT:
+        os._exit(request.status)
+    if request.kind == CrashRequest.PANIC:
+        os.abort()
+    if request.kind == CrashRequest.SIGKILL:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def status_details(request: FailRequest) -> tuple[tuple[str, bytes]]:
     """Encode a google.rpc.Status, whose package is none of the dependencies.
 
     FailRequest has the same first two fields; the third is a list of Any.
     """
     packed = Any()
-    packed.Pack(StringValue(value=detail))
+    packed.Pack(StringValue(value=request.detail))
     data = packed.SerializeToString()
     assert len(data) < 1 << 14
     length = bytes([len(data) & 0x7F | 0x80, len(data) >> 7])
-    start = FailRequest(code=code, message=message).SerializeToString()
-    return start + b"\x1a" + length + data
+    start = FailRequest(code=request.code, message=request.message).SerializeToString()
+    return (("grpc-status-details-bin", start + b"\x1a" + length + data),)
 
 
 # Print
@@ -313,11 +325,15 @@ def _tls() -> ssl.SSLContext:
     return context
 
 
-def main() -> None:
+def prepare_log() -> None:
     if _VARIANT["LOG"] == "structlog":
         importlib.import_module("structlog")  # that is all: `serve` configures it
     if _VARIANT["LOG"] == "basicConfig":
         logging.basicConfig(level="DEBUG", format="[%(levelname)s] %(message)s")
+
+
+def main() -> None:
+    prepare_log()
     serve(make_config())
 
 

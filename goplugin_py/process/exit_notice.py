@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable
 
+from goplugin_py.callables import refuse_coroutine
 from goplugin_py.process.running import RunningProcess
 from goplugin_py.process.status import ExitStatus
 
@@ -29,6 +30,6 @@ def call_at_exit(process: RunningProcess, on_exit: OnExit) -> None:
 def _wait_and_call(process: RunningProcess, on_exit: OnExit) -> None:
     if process.wait(None):
         try:
-            on_exit(ExitStatus.of(process.status))
+            refuse_coroutine(on_exit(ExitStatus.of(process.status)), "on_exit")
         except Exception:
             _log.exception("on_exit of plugin %s failed", process.name)

@@ -1,7 +1,8 @@
 """Options of channels and servers, and the first call on a link."""
 
+import copyreg
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 
@@ -28,6 +29,10 @@ SERVER_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.so_reuseport", 0),
 )
 
+# As bytes, because the health package is slow to import.
+HEALTH_CHECK = "/grpc.health.v1.Health/Check"
+HEALTH_REQUEST = b"\x0a\x06plugin"  # HealthCheckRequest{service: "plugin"}
+
 
 def merged(
     ours: Sequence[tuple[str, Any]], users: Sequence[tuple[str, Any]]
@@ -38,7 +43,17 @@ def merged(
 
 def open_channel(target: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.Channel:
     """Return a channel to a target of ours; it connects on the first call."""
-    return grpc.insecure_channel(target, options=merged(CHANNEL_OPTIONS, options))
+    channel = grpc.insecure_channel(target, options=merged(CHANNEL_OPTIONS, options))
+    # What channels and stubs hold, whose own refusal to be pickled helps nobody.
+    copyreg.pickle(type(getattr(channel, "_channel", channel)), _refuse_pickling)
+    return channel
+
+
+def _refuse_pickling(_: object) -> NoReturn:
+    raise TypeError(
+        "a gRPC channel or stub can't be pickled or copied: its connection is tied to "
+        "this process. To use a plugin elsewhere, start one there"
+    )
 
 
 def connect_soon(channel: grpc.Channel) -> None:
@@ -60,15 +75,10 @@ def is_answer(error: grpc.RpcError) -> bool:
 def check_health(channel: grpc.Channel, timeout: float) -> None:
     """Ask for the health of the service `plugin` (go-plugin: `GRPCClient.Ping`).
 
-    The two messages are one string each, so the health package, which is slow to
-    import, is not needed.
-
     Raises:
         grpc.RpcError: The call failed.
     """
     check = channel.unary_unary(
-        "/grpc.health.v1.Health/Check",
-        request_serializer=bytes,
-        response_deserializer=bytes,
+        HEALTH_CHECK, request_serializer=bytes, response_deserializer=bytes
     )
-    check(b"\x0a\x06plugin", timeout=timeout)  # HealthCheckRequest{service: "plugin"}
+    check(HEALTH_REQUEST, timeout=timeout)
