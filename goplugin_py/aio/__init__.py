@@ -1,0 +1,52 @@
+"""The same names as in `goplugin_py`, for asyncio: what blocks there is awaited here.
+
+Configurations and errors are the same for both. Stubs are on channels of `grpc.aio`;
+servicers may have coroutine functions. `Plugin` only has other types.
+"""
+
+import importlib
+
+# What `typing` calls so; importing that costs more than all else here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from goplugin_py.aio.broker import Broker, BrokeredServer
+    from goplugin_py.aio.client import Client, cleanup_clients, probe
+    from goplugin_py.aio.plugin import Plugin
+    from goplugin_py.aio.serving import PluginServer, serve
+
+__all__ = [  # noqa: RUF022 - grouped
+    # both sides
+    "BrokeredServer",
+    "Broker",
+    "Plugin",
+    # host
+    "Client",
+    "cleanup_clients",
+    "probe",
+    # plugin
+    "PluginServer",
+    "serve",
+]
+
+_HOMES = {
+    "Broker": "broker",
+    "BrokeredServer": "broker",
+    "Client": "client",
+    "Plugin": "plugin",
+    "PluginServer": "serving",
+    "cleanup_clients": "client",
+    "probe": "client",
+    "serve": "serving",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value  # this function is not asked again
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
