@@ -9,7 +9,7 @@ from collections.abc import Callable
 from goplugin_py.services.connection import Place, Served
 
 # How often to look whether the last one has gone, where no more can come.
-IDLE_CHECK = 5.0
+IDLE_CHECK = 1.0
 
 _log = logging.getLogger("goplugin.broker")
 

@@ -10,76 +10,21 @@ import grpc
 import pytest
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
-from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py.errors import BrokerError, BrokerTimeout
-from goplugin_py.net.sockets import client_context, server_context
 from goplugin_py.services.broker import MAX_SERVICE_ID, LinkBroker
-from goplugin_py.services.broker_stream import BrokerServicer, BrokerStream
-from goplugin_py.services.channel import open_channel
 from goplugin_py.services.exchange import SocketExchange
-from goplugin_py.services.multiplex import MultiplexTransport
-from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Transport
+from goplugin_py.wire.offers import MAX_OFFERS
 from tests.echo import add_echo, call
-from tests.peers import WAIT, identity_of, until
+from tests.peers import WAIT, until
+from tests.services.pairs import KINDS, Pair, joined, joined_by
 
 SHORT = 0.05
 
 
-def transport_of(kind: type[Transport], own: str, peer: str, tls: bool) -> Transport:
-    if not tls:
-        return kind()
-    identity, certificate = identity_of(own), identity_of(peer).certificate
-    return kind(
-        client_context=client_context(identity, certificate),
-        server_context=server_context(identity, certificate),
-    )
-
-
-class Pair:
-    """A host's and a plugin's broker, joined by a stream."""
-
-    def __init__(self, host: LinkBroker, plugin: LinkBroker) -> None:
-        self.host = host
-        self.plugin = plugin
-
-    def sides(self, who: str) -> tuple[LinkBroker, LinkBroker]:
-        """Return this side, and the other one."""
-        return (self.host, self.plugin) if who == "host" else (self.plugin, self.host)
-
-
-@contextlib.contextmanager
-def joined(*, tls: bool, multiplex: bool) -> Iterator[Pair]:
-    kind = MultiplexTransport if multiplex else Transport
-    near = transport_of(kind, "host", "plugin", tls)
-    far = transport_of(kind, "plugin", "host", tls)
-    host, plugin = (LinkBroker(each.exchange()) for each in (near, far))
-    server = Server(max_workers=1)
-    server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(plugin))
-    binding = far.bind(server)
-    server.start()
-    connection = near.connect(binding.address)
-    channel = open_channel(connection.target)
-    stream = BrokerStream(host, channel, "test")
-    try:
-        yield Pair(host, plugin)
-    finally:
-        for broker in (host, plugin):
-            broker.close()
-            broker.close()
-        stream.close(WAIT)
-        channel.close()
-        connection.close()
-        server.close(0)
-        binding.close()
-        near.close()
-        far.close()
-
-
-@pytest.fixture(params=["plain", "tls", "multiplex", "multiplex-tls"])
+@pytest.fixture(params=KINDS)
 def pair(request: pytest.FixtureRequest) -> Iterator[Pair]:
-    kind = request.param
-    with joined(tls="tls" in kind, multiplex="multiplex" in kind) as pair:
+    with joined_by(request.param) as pair:
         yield pair
 
 
@@ -263,6 +208,34 @@ def test_offers_made_before_the_stream_opens_are_sent_then(lone: LinkBroker) -> 
             assert again.service_id == 2
 
 
+def test_what_waits_for_a_stream_is_limited(lone: LinkBroker) -> None:
+    """The other side would not keep more of it either."""
+    for service_id in range(1, MAX_OFFERS + 3):
+        lone._send(offer(service_id))
+    stream = lone.attach()
+    assert stream.qsize() == MAX_OFFERS
+    first = stream.get(timeout=WAIT)
+    assert first is not None
+    assert first.service_id == 3
+
+
+def test_offers_go_to_the_host_that_came_last_and_is_still_there(
+    lone: LinkBroker,
+) -> None:
+    """In test mode several may be attached; go-plugin: a random one gets them."""
+    streams = [lone.attach(), lone.attach()]
+    lone._send(offer(1))
+    lone.detach(streams[1])
+    lone._send(offer(2))
+    lone.detach(streams[0])
+    lone.detach(streams[0])
+    for stream, service_id in zip(streams, (2, 1), strict=True):
+        info = stream.get(timeout=WAIT)
+        assert info is not None
+        assert info.service_id == service_id
+        assert stream.get(timeout=WAIT) is None
+
+
 # Ends
 
 
@@ -274,6 +247,22 @@ def test_closing_a_broker_wakes_who_waits(pair: Pair) -> None:
         with pytest.raises(BrokerError) as caught:
             dialled.result(WAIT)
         assert not isinstance(caught.value, BrokerTimeout)
+
+
+def test_a_closed_broker_closes_all_though_one_fails(lone: LinkBroker) -> None:
+    def fail() -> None:
+        raise OSError("on purpose")
+
+    stream = lone.attach()
+    lone.accept_and_serve(1, add_echo)
+    lone.remember(fail)
+    with pytest.raises(OSError, match="on purpose"):
+        lone.close()
+    lone.forget(fail)
+    assert lone._services == {}
+    sent = [stream.get(timeout=WAIT), stream.get(timeout=WAIT)]
+    assert sent[1] is None
+    assert lone.attach().get(timeout=WAIT) is None
 
 
 def test_a_closed_broker_refuses_everything(lone: LinkBroker) -> None:
