@@ -83,6 +83,7 @@ FIXTURES = {
         Fixture("greeter-host", "examples", _EXAMPLES + "basic"),
         Fixture("greeter-plugin", "examples", _EXAMPLES + "basic/plugin"),
         Fixture("kv-host-mtls", "kv-host-mtls"),
+        Fixture("manifest-plugin", "manifest-plugin"),
         *(
             Fixture(
                 f"callback-{role}-{version}",
