@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -36,6 +37,7 @@ pytestmark = pytest.mark.usefixtures("nothing_left")
 # `Client.kill` returns within its grace, 2 s by default, and one more second. Twice
 # that on a busy machine.
 KILL_BOUND = 6.0
+SHORT = 0.1
 WAY_IDS = ["plain-sockets", "plain-mux", "mtls-sockets", "mtls-mux"]
 WAYS = [(mtls, mux) for mtls in (False, True) for mux in (False, True)]
 FROM_PYTHON = [Link(PYTHON, plugin, *way) for plugin in (GO, PYTHON) for way in WAYS]
@@ -71,6 +73,10 @@ def ended(call: Future[Any]) -> bool:
     if failure is None:
         return bool(call.result().errors)
     return isinstance(failure, grpc.RpcError)
+
+
+def ignore(server: grpc.Server) -> None:
+    """Serve nothing."""
 
 
 def sockets(directory: Path) -> int:
@@ -157,10 +163,36 @@ def test_a_plugin_that_dies_ends_brokered_calls_of_both_directions(
         os.kill(pair.client.pid, signal.SIGKILL)
         assert [ended(call) for call in calls] == [True, True]
         assert pair.client.wait(BUSY) == -signal.SIGKILL
-        pair.host.stop_all()
+        # Nobody can dial what the host has served, so it goes without being stopped.
+        broker: Any = pair.client.broker
+        assert eventually(lambda: not broker._services)
         ours = sockets(nothing_left)
     assert sockets(nothing_left) <= ours
     remove_what_the_dead_leave(nothing_left)
+
+
+@pytest.mark.parametrize("link", FROM_PYTHON, ids=str)
+def test_a_server_that_no_plugin_dials_is_stopped_and_the_others_are_not(
+    link: Link, nothing_left: Path
+) -> None:
+    """Go's lives as long as its link, with a socket and threads."""
+    with linked(link) as pair:
+        assert pair.client is not None
+        used = pair.host.accept(count=2)
+        assert pair.plugin.dial(*used).good == 2
+        held = hold(pair.plugin, pair.host, pair)
+        files, threads = sockets(nothing_left), threading.active_count()
+        for _ in range(10):
+            service_id = pair.client.broker.next_id()
+            pair.client.broker.accept_and_serve(service_id, ignore, timeout=SHORT)
+        assert eventually(
+            lambda: (
+                sockets(nothing_left) <= files and threading.active_count() <= threads
+            )
+        )
+        assert not held.done()
+        pair.host.stop_all()
+        assert ended(held)
 
 
 def remove_what_the_dead_leave(directory: Path) -> None:
