@@ -1,0 +1,299 @@
+"""From values to msgpack, by type (go-cty: `msgpack.Marshal`).
+
+The bytes are the ones that go-cty writes, except for the order of sets of anything
+but strings, numbers and bools, which has no meaning. An encoder is compiled once per
+type, and changes nothing in the value.
+"""
+
+from decimal import Decimal
+from functools import lru_cache, partial
+from itertools import chain, pairwise, repeat
+from operator import is_, itemgetter
+from types import NoneType
+from typing import Any
+
+import msgpack
+
+from goplugin_py.terraform.cty.columns import (
+    Codec,
+    Misfit,
+    at_step,
+    each,
+    flattened,
+    through,
+)
+from goplugin_py.terraform.cty.errors import CtyError
+from goplugin_py.terraform.cty.paths import GetAttr, Index
+from goplugin_py.terraform.cty.refinements import encode_unknown, wire_number
+from goplugin_py.terraform.cty.text import are_normal, normal_text
+from goplugin_py.terraform.cty.type_json import type_to_json
+from goplugin_py.terraform.cty.types import (
+    BOOL,
+    DYNAMIC,
+    MAX_DEPTH,
+    NUMBER,
+    STRING,
+    List,
+    Map,
+    Object,
+    Primitive,
+    Set,
+    Tuple,
+    Type,
+)
+from goplugin_py.terraform.cty.values import SetValue, Typed, Unknown, Value
+
+__all__ = ["encode"]
+
+
+def encode(value: Value, kind: Type) -> bytes:
+    """Return msgpack of a value of a type.
+
+    Raises:
+        CtyError: It is not of the type; the error says where.
+    """
+    try:
+        wire = encoder(kind)([value], MAX_DEPTH)[0]
+    except Misfit as exc:
+        raise exc.error from None
+    packed = msgpack.packb(wire)
+    assert isinstance(packed, bytes)
+    return packed
+
+
+@lru_cache(maxsize=4096)
+def encoder(kind: Type) -> Codec:
+    """Compile the encoder of a type."""
+    match kind:
+        case Primitive(name):
+            return _PRIMITIVES[name]
+        case List(element):
+            return _list(kind, encoder(element))
+        case Set(element):
+            return _set(kind, encoder(element))
+        case Map(element):
+            return _map(kind, encoder(element))
+        case Tuple(elements):
+            return _tuple(kind, [encoder(element) for element in elements])
+        case Object(attributes):
+            return _object(kind, {n: encoder(each) for n, each in attributes.items()})
+    raise AssertionError(kind)
+
+
+def _null_or_unknown(kind: Type, value: Value) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, Unknown):
+        return encode_unknown(value, kind)
+    raise CtyError(f"{kind} required, and this is {described(value)}")
+
+
+_NAMES = ((bool, "a bool"), (int | float | Decimal, "a number"), (str, "a string"))
+
+
+def described(value: object) -> str:
+    """Return what to call a value of Python in a message."""
+    for kind, name in _NAMES:
+        if isinstance(value, kind):
+            return name
+    return f"a Python {type(value).__name__}"
+
+
+# Without parts
+
+
+def _bools(column: list[Any], _: int) -> list[Any]:
+    if set(map(type, column)) <= {bool, NoneType}:
+        return column
+    return each(_bool, column)
+
+
+def _bool(value: Value) -> Any:
+    return value if isinstance(value, bool) else _null_or_unknown(BOOL, value)
+
+
+def _strings(column: list[Any], _: int) -> list[Any]:
+    kinds = set(map(type, column))
+    if kinds <= {str, NoneType}:
+        whole = column if kinds == {str} else filter(None, column)
+        if are_normal(whole):
+            return column
+    return each(_string, column)
+
+
+def _string(value: Value) -> Any:
+    if not isinstance(value, str):
+        return _null_or_unknown(STRING, value)
+    return normal_text(value)
+
+
+def _numbers(column: list[Any], _: int) -> list[Any]:
+    kinds = set(map(type, column))
+    if kinds <= {int, NoneType}:
+        numbers = column if kinds == {int} else list(filter(None, column))
+        low, high = min(numbers, default=0), max(numbers, default=0)
+        if low >= -(2**63) and high < 2**63:
+            return column
+    return each(_number, column)
+
+
+def _number(value: Value) -> Any:
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return wire_number(value)
+    return _null_or_unknown(NUMBER, value)
+
+
+# With parts
+
+
+def _list(kind: Type, element: Codec) -> Codec:
+    def encode(column: list[Any], budget: int) -> list[Any]:
+        return through(
+            column, (list, tuple), special, lambda known: lists(known, budget)
+        )
+
+    def lists(column: list[Any], budget: int) -> list[Any]:
+        return flattened(element, column, budget) or column
+
+    special = partial(_null_or_unknown, kind)
+    return encode
+
+
+def _set(kind: Type, element: Codec) -> Codec:
+    lists = _list(kind, element)
+
+    def encode(column: list[Any], budget: int) -> list[Any]:
+        return lists([_canonical(one) for one in column], budget)
+
+    return encode
+
+
+def _canonical(value: Value) -> Value:
+    is_collection = isinstance(value, list | tuple | set | frozenset)
+    if is_collection and not isinstance(value, SetValue):
+        return SetValue(value)
+    return value
+
+
+def _map(kind: Type, element: Codec) -> Codec:
+    def encode(column: list[Any], budget: int) -> list[Any]:
+        return through(column, (dict,), special, lambda known: maps(known, budget))
+
+    def maps(column: list[Any], budget: int) -> list[Any]:
+        if not set(map(type, chain.from_iterable(column))) <= {str}:
+            each(_check_keys, column)
+        # Maps beside each other mostly have the same keys.
+        ordered = column
+        if not all(map(_is_sorted, set(map(tuple, column)))):
+            ordered = [dict(sorted(one.items())) for one in column]
+        keys = flattened(_strings, ordered, budget)
+        values = flattened(
+            element,
+            list(map(dict.values, ordered)),
+            budget,
+            lambda outer, inner: Index(list(ordered[outer])[inner]),
+        )
+        if keys is None and values is None:
+            return ordered
+        keys = keys or [list(one) for one in ordered]
+        values = values or [list(one.values()) for one in ordered]
+        return [
+            dict(zip(*pair, strict=True)) for pair in zip(keys, values, strict=True)
+        ]
+
+    special = partial(_null_or_unknown, kind)
+    return encode
+
+
+def _check_keys(value: dict[Any, Any]) -> None:
+    if not set(map(type, value)) <= {str}:
+        raise CtyError("the keys of a map are strings")
+
+
+def _is_sorted(keys: tuple[str, ...]) -> bool:
+    return all(one < other for one, other in pairwise(keys))
+
+
+def _tuple(kind: Type, elements: list[Codec]) -> Codec:
+    def encode(column: list[Any], budget: int) -> list[Any]:
+        return through(
+            column, (list, tuple), special, lambda known: tuples(known, budget)
+        )
+
+    def tuples(column: list[Any], budget: int) -> list[Any]:
+        each(partial(_check_length, len(elements)), column)
+        parts = [
+            at_step(element, [one[index] for one in column], budget, Index(index))
+            for index, element in enumerate(elements)
+        ]
+        return [list(row) for row in zip(*parts, strict=True)] or [[] for _ in column]
+
+    special = partial(_null_or_unknown, kind)
+    return encode
+
+
+def _check_length(length: int, value: list[Any]) -> None:
+    if len(value) != length:
+        raise CtyError(f"tuple of {length} required, and this has {len(value)}")
+
+
+def _object(kind: Type, attributes: dict[str, Codec]) -> Codec:
+    names = tuple(attributes)
+
+    def encode(column: list[Any], budget: int) -> list[Any]:
+        return through(column, (dict,), special, lambda known: objects(known, budget))
+
+    def objects(column: list[Any], budget: int) -> list[Any]:
+        is_ordered = set(map(tuple, column)) <= {names}
+        if not is_ordered:
+            each(partial(_check_names, attributes), column)
+        old = [list(map(itemgetter(name), column)) for name in names]
+        new = [
+            at_step(attribute, part, budget, GetAttr(name))
+            for part, (name, attribute) in zip(old, attributes.items(), strict=True)
+        ]
+        if is_ordered and all(map(is_, old, new)):
+            return column
+        rows = zip(*new, strict=True) if new else repeat((), len(column))
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    special = partial(_null_or_unknown, kind)
+    return encode
+
+
+def _check_names(attributes: dict[str, Codec], value: dict[Any, Any]) -> None:
+    for name in value:
+        if name not in attributes:
+            raise CtyError(f"there is no attribute {name!r}")
+    for name in attributes:
+        if name not in value:
+            raise CtyError(f"the attribute {name!r} is missing")
+
+
+# Dynamic
+
+
+def _dynamics(column: list[Any], budget: int) -> list[Any]:
+    return each(partial(_dynamic, budget), column)
+
+
+def _dynamic(budget: int, value: Value) -> Any:
+    if not isinstance(value, Typed):
+        return _null_or_unknown(DYNAMIC, value)
+    kind = value.type
+    budget -= kind.depth
+    if budget < 0:
+        raise CtyError(f"a value may be nested {MAX_DEPTH} deep, no deeper")
+    try:
+        wire = encoder(kind)([value.value], budget)[0]
+    except Misfit as exc:
+        raise exc.error from None
+    return wire if kind == DYNAMIC else [type_to_json(kind), wire]
+
+
+_PRIMITIVES: dict[str, Codec] = {
+    "bool": _bools,
+    "number": _numbers,
+    "string": _strings,
+    "dynamic": _dynamics,
+}
