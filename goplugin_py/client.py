@@ -22,7 +22,7 @@ from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
 from goplugin_py.launch import STATUS_TIMEOUT, Launch
 from goplugin_py.link import Link
-from goplugin_py.plugin import Plugin
+from goplugin_py.plugin import AnyPlugin, blocking
 from goplugin_py.process.exit_notice import call_at_exit
 from goplugin_py.process.local import describe_status
 from goplugin_py.process.status import ExitStatus
@@ -120,11 +120,12 @@ class Client:
             UnknownPlugin: The negotiated plugin set has no such name.
         """
         link = self._started()
-        client = self._plugin(link, name).grpc_client(link.broker, link.channel)
+        plugin = blocking(self._plugin(link, name), name)
+        client = plugin.grpc_client(link.broker, link.channel)
         refuse_coroutine(client, f"grpc_client of plugin {name!r}")
         return client
 
-    def _plugin(self, link: Link, name: str) -> Plugin:
+    def _plugin(self, link: Link, name: str) -> AnyPlugin:
         plugins = self._config.plugin_sets[link.handshake.app_version]
         if name not in plugins:
             known = ", ".join(map(repr, plugins)) or "none"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from goplugin_py.errors import ConfigError
-from goplugin_py.plugin import Plugin, PluginSet
+from goplugin_py.plugin import AnyPlugin, PluginSet
 
 if TYPE_CHECKING:
     import ssl
@@ -393,7 +393,7 @@ def _check_plugins(
     sets = [plugins] if plugins is not None else list((versioned or {}).values())
     for plugin_set in sets:
         for name, plugin in plugin_set.items():
-            if not isinstance(plugin, Plugin):
+            if not isinstance(plugin, AnyPlugin):
                 raise ConfigError(
                     f"plugin {name!r} must be a Plugin, not {type(plugin).__name__}"
                 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from goplugin_py.callables import check_callable
+from goplugin_py.errors import ConfigError
 
 if TYPE_CHECKING:
     import grpc
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     from goplugin_py.services.broker import Broker
 
 
-class Plugin:
+class AnyPlugin:
+    """What a configuration takes: a `Plugin`, or one of `goplugin_py.aio`."""
+
+
+class Plugin(AnyPlugin):
     """One kind of plugin (go-plugin: `GRPCPlugin`).
 
     A host overrides `grpc_client`, a plugin `grpc_server`; code shared by the two
@@ -69,7 +74,21 @@ class Plugin:
         return _ServicerPlugin(add_to_server, servicer)
 
 
-PluginSet = Mapping[str, Plugin]
+PluginSet = Mapping[str, AnyPlugin]
+
+
+def blocking(plugin: AnyPlugin, name: str) -> Plugin:
+    """Return a plugin of a set, for those who block.
+
+    Raises:
+        ConfigError: It is one for asyncio.
+    """
+    if isinstance(plugin, Plugin):
+        return plugin
+    raise ConfigError(
+        f"plugin {name!r} is a goplugin_py.aio.Plugin: use it with goplugin_py.aio, or "
+        "make it a goplugin_py.Plugin"
+    )
 
 
 class _StubPlugin(Plugin):

@@ -42,7 +42,7 @@ from goplugin_py.hosted import (
     logger_of,
 )
 from goplugin_py.net import sockets
-from goplugin_py.plugin import PluginSet
+from goplugin_py.plugin import PluginSet, blocking
 from goplugin_py.services.broker import LinkBroker
 from goplugin_py.services.broker_stream import BrokerServicer
 from goplugin_py.services.capture import Capture
@@ -193,8 +193,8 @@ class PluginServer:
     ) -> None:
         assert isinstance(server, Server)
         for name, plugin in plugins.items():
-            result: object = plugin.grpc_server(broker, server)  # type: ignore[func-returns-value]
-            refuse_coroutine(result, f"grpc_server of plugin {name!r}")
+            registered: object = blocking(plugin, name).grpc_server(broker, server)  # type: ignore[func-returns-value]
+            refuse_coroutine(registered, f"grpc_server of plugin {name!r}")
 
     def _shutdown_asked(self) -> None:
         self._stdio.drain()

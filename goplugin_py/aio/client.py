@@ -112,8 +112,9 @@ class Client:
             UnknownPlugin: The negotiated plugin set has no such name.
         """
         started = await self._use()
-        users: Any = self._core.plugin(name).grpc_client
-        return await awaited(users(started.broker, started.channel))
+        plugin: Any = self._core.plugin(name)
+        client = plugin.grpc_client(started.broker, started.channel)
+        return await awaited(client)
 
     async def ping(self, timeout: float = 5.0) -> None:
         """Make sure that the plugin answers (go-plugin: `GRPCClient.Ping`).
@@ -145,15 +146,17 @@ class Client:
         """
         self._is_killed = True
         core, started = self._core, self._started
-        if started is not None:
-            await started.broker.close()
-        await in_thread(
-            lambda: core.kill(grace), "kill", abort=functools.partial(core.kill, 0)
-        )
-        if self._starting is not None:
-            await asyncio.wait([self._starting])  # which was aborted
-        if started is not None:
-            await started.close()
+        at_once = functools.partial(core.kill, 0)
+        try:
+            if started is not None:
+                await started.broker.close()
+            await in_thread(lambda: core.kill(grace), "kill", abort=at_once)
+        finally:
+            await in_thread(at_once, "kill")  # for those who were cancelled
+            if self._starting is not None:
+                await asyncio.wait([self._starting])  # which was aborted
+            if started is not None:
+                await started.close()
 
     async def wait(self, timeout: float | None = None) -> ExitStatus | None:
         """Wait for the plugin's end.

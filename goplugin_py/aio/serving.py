@@ -112,11 +112,15 @@ class PluginServer:
     async def stop(self, grace: float = STOP_GRACE) -> None:
         """Stop, and remove the sockets; calls get `grace` seconds. Idempotent."""
         core = self._core
-        if core.broker is not None:
-            await core.broker.close()
-        await in_thread(lambda: core.stop(grace), "stop", abort=core.hurry)
-        if self._watch is not None:
-            self._watch.join(STOP_TIMEOUT)
+        try:
+            if core.broker is not None:
+                await core.broker.close()
+            await in_thread(lambda: core.stop(grace), "stop", abort=core.hurry)
+        finally:
+            # For those who were cancelled before; else it does nothing.
+            await in_thread(lambda: core.stop(0.0), "stop")
+            if self._watch is not None:
+                self._watch.join(STOP_TIMEOUT)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -166,9 +170,9 @@ class _Core(BlockingPluginServer):
     ) -> None:
         async def register() -> None:
             self.broker = Broker(broker)
+            plugin: Any
             for plugin in plugins.values():
-                users: Any = plugin.grpc_server
-                await awaited(users(self.broker, self.served))
+                await awaited(plugin.grpc_server(self.broker, self.served))
 
         self._on_loop(register())
 

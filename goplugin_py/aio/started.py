@@ -18,7 +18,7 @@ from goplugin_py.aio.channel import Channel
 from goplugin_py.aio.threads import in_thread, tell
 from goplugin_py.config import ClientConfig
 from goplugin_py.errors import ClientClosed, ConnectionLost
-from goplugin_py.plugin import Plugin
+from goplugin_py.plugin import AnyPlugin
 from goplugin_py.process.running import RunningProcess
 from goplugin_py.process.status import ExitStatus
 from goplugin_py.services.broker import LinkBroker
@@ -38,7 +38,7 @@ class Core(client.Client):
             on_loop = functools.partial(_tell_of_exit, loop, on_exit)
             self._config = dataclasses.replace(self._config, on_exit=on_loop)
 
-    def plugin(self, name: str) -> Plugin:
+    def plugin(self, name: str) -> AnyPlugin:
         """Return a plugin of the negotiated set; see `Client.dispense`."""
         return self._plugin(self._known(), name)
 
