@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import signal
 import threading
@@ -29,7 +28,7 @@ from interop.echo_pb2 import CrashRequest, Payload, SleepRequest, StreamRequest
 from interop.echo_pb2_grpc import EchoStub
 from interop.echo_plugin import COMMAND as PYTHON_ECHO
 from interop.fixtures import binary
-from interop.python_host import WAIT, children, echo_config, eventually
+from interop.python_host import WAIT, children, echo_config, eventually, stop
 from tests.clock import FakeClock
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
@@ -145,14 +144,13 @@ def test_a_go_plugin_that_crashed_is_started_again_under_the_same_stub(
 
 
 def test_a_go_plugin_that_hangs_is_ended_and_started_again(clock: FakeClock) -> None:
-    health = HealthPolicy(interval=3600.0, timeout=0.1, failures=1)
+    health = HealthPolicy(interval=3600.0, timeout=0.5, failures=1)
     with Supervisor(restart=POLICY, health=health, clock=clock) as supervisor:
         plugin = supervisor.add("echo", echo_config())
         plugin.start()
         assert plugin.check()
         pid = plugin.status.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         assert not plugin.check()
         assert pid not in children()
         clock.advance(1.0)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
 
 import grpc
 
 from goplugin_py.errors import UnknownPlugin
+from goplugin_py.plugin import blocking
+from goplugin_py.services.broker import Broker
 from goplugin_py.supervisor.channel import SupervisedChannel
 from goplugin_py.supervisor.generation import Generation
-
-if TYPE_CHECKING:
-    from goplugin_py.services.broker import Broker, BrokeredServer
 
 
 class Lease:
@@ -41,28 +40,17 @@ class Lease:
         return dispense(self._generation, name, self.broker, self.channel)
 
 
-class FollowingBroker:
-    """The broker of the current process, at each call of a method."""
-
+class _FollowingBroker:
     def __init__(self, current: Callable[[], Broker]) -> None:
         self._current = current
 
-    def next_id(self) -> int:
-        """See `Broker.next_id`."""
-        return self._current().next_id()
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._current(), name)
 
-    def dial(self, service_id: int, **options: float) -> grpc.Channel:
-        """See `Broker.dial`."""
-        return self._current().dial(service_id, **options)
 
-    def accept_and_serve(
-        self,
-        service_id: int,
-        register: Callable[[grpc.Server], Any],
-        **options: float,
-    ) -> BrokeredServer:
-        """See `Broker.accept_and_serve`."""
-        return self._current().accept_and_serve(service_id, register, **options)
+def following_broker(current: Callable[[], Broker]) -> Broker:
+    """Return the broker of the current process, at each use."""
+    return cast("Broker", _FollowingBroker(current))
 
 
 def dispense(
@@ -73,4 +61,4 @@ def dispense(
     if name not in plugins:
         known = ", ".join(map(repr, plugins)) or "none"
         raise UnknownPlugin(f"there is no plugin {name!r}, only {known}")
-    return plugins[name].grpc_client(broker, channel)
+    return blocking(plugins[name], name).grpc_client(broker, channel)

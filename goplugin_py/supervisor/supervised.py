@@ -27,9 +27,10 @@ from goplugin_py.errors import (
     LaunchError,
     PluginError,
 )
+from goplugin_py.services.broker import Broker
 from goplugin_py.supervisor.channel import SupervisedChannel
 from goplugin_py.supervisor.generation import Call, CallLost, Generation
-from goplugin_py.supervisor.lease import FollowingBroker, Lease, dispense
+from goplugin_py.supervisor.lease import Lease, dispense, following_broker
 from goplugin_py.supervisor.policy import HealthPolicy
 from goplugin_py.supervisor.recovery import Care, Recovery
 from goplugin_py.supervisor.status import Change, State, Status
@@ -74,10 +75,19 @@ class Supervised:
         """How its latest process was started, or is going to be."""
         return self._config
 
-    def wait_for(self, state: State, timeout: float) -> bool:
-        """Wait for a state; return whether it came within `timeout` seconds."""
+    def wait_for(
+        self, wanted: State | Callable[[Status], bool], timeout: float
+    ) -> bool:
+        """Wait for a state, or for a status that a function takes for the wanted one.
+
+        Returns:
+            Whether it came within `timeout` seconds.
+        """
+        if isinstance(wanted, State):
+            state = wanted
+            return self.wait_for(lambda status: status.state is state, timeout)
         with self._lock:
-            return self._lock.wait_for(lambda: self._status.state is state, timeout)
+            return self._lock.wait_for(lambda: wanted(self._status), timeout)
 
     # Calling
 
@@ -98,7 +108,7 @@ class Supervised:
         """
         call = self._enter()
         try:
-            broker = FollowingBroker(self._broker)
+            broker = following_broker(self._broker)
             return dispense(call.generation, name, broker, self.channel)
         finally:
             call.done()
@@ -119,7 +129,7 @@ class Supervised:
         finally:
             call.done()
 
-    def _broker(self) -> Any:
+    def _broker(self) -> Broker:
         call = self._enter()
         call.done()
         return call.generation.client.broker

@@ -37,6 +37,7 @@ from goplugin_py.supervisor import (
     Supervised,
     Supervisor,
 )
+from interop.python_host import stop
 from tests.clock import FakeClock
 from tests.echo import COMMAND, client_config
 from tests.peers import ROOT, WAIT, run_python, until
@@ -438,14 +439,13 @@ def hang(pool: ThreadPoolExecutor, plugin: Supervised) -> Any:
 def test_a_plugin_that_does_not_answer_is_ended_and_started_again(
     clock: FakeClock,
 ) -> None:
-    health = HealthPolicy(interval=3600.0, timeout=0.1, failures=2)
+    health = HealthPolicy(interval=3600.0, timeout=0.5, failures=2)
     with Supervisor(restart=POLICY, health=health, clock=clock) as supervisor:
         plugin = supervisor.add("echo", plain())
         plugin.start()
         assert plugin.check()
         pid = plugin.status.pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         assert [plugin.check(), plugin.status.has_given_up] == [False, False]
         assert is_running(pid)
         assert not plugin.check()
@@ -457,12 +457,11 @@ def test_a_plugin_that_does_not_answer_is_ended_and_started_again(
 
 
 def test_health_is_asked_for_at_intervals(clock: FakeClock) -> None:
-    health = HealthPolicy(interval=0.05, timeout=0.05, failures=1)
+    health = HealthPolicy(interval=0.05, timeout=0.5, failures=1)
     with Supervisor(restart=POLICY, health=health, clock=clock) as supervisor:
         plugin = supervisor.add("echo", plain())
         plugin.start()
-        assert plugin.status.pid is not None
-        os.kill(plugin.status.pid, signal.SIGSTOP)
+        stop(plugin.status.pid)
         assert plugin.wait_for(State.CRASHED, WAIT)
 
 
