@@ -26,7 +26,7 @@ PYTEST = pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 # The targets share .venv, and what takes long in them uses all cores by itself.
 .NOTPARALLEL:
 
-.PHONY: help install demo test check lint format types generated proto fixtures \
+.PHONY: help install demo iglu test check lint format types generated proto fixtures \
 	interop coverage bench soak clean
 
 help: ## list the targets
@@ -53,6 +53,10 @@ $(INSTALLED): pyproject.toml
 demo: $(INSTALLED) ## run examples/demo.py: both directions, against real Go programs
 	@$(BIN)/python -m interop.fixtures $(DEMO_FIXTURES)
 	@$(BIN)/python examples/demo.py
+
+iglu: $(INSTALLED) ## run examples/iglu: plugins that crash, return and are replaced
+	@$(BIN)/python -m interop.fixtures kv-plugin
+	@$(BIN)/python examples/iglu/tour.py
 
 test: fixtures ## run all tests
 	@$(BIN)/python -m $(PYTEST)
