@@ -86,21 +86,30 @@ class CustomRunner:
         threading.Thread(
             target=self._live, name=f"goplugin-runner-{self.name}", daemon=True
         ).start()
-        with self._changed:
-            self._changed.wait_for(self._is_settled, self._start_timeout)
-            runner, failure = self._runner, self._failure
-        if runner is not None and not self._is_killed:
-            self._take(runner)
-            return
+        try:
+            if self._has_started():
+                return
+        except BaseException:  # Ctrl-C
+            self.kill()
+            raise
         self.discard()  # also what is started too late
         proceed()
+        raise self._start_error()
+
+    def _has_started(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(self._is_settled, self._start_timeout)
+            return bool(self._runner) and not (self._failure or self._is_killed)
+
+    def _start_error(self) -> Exception:
+        failure = self._failure
         if isinstance(failure, LaunchError | ConfigError):
-            raise failure
+            return failure
         if failure is not None:
-            raise LaunchError(
-                f"the runner can't start the plugin ({words(failure)})"
-            ) from failure
-        raise StartTimeout(
+            error = LaunchError(f"the runner can't start the plugin ({words(failure)})")
+            error.__cause__ = failure
+            return error
+        return StartTimeout(
             f"the runner did not start the plugin within {self._start_timeout:g} "
             "seconds"
         )
@@ -108,41 +117,47 @@ class CustomRunner:
     def _is_settled(self) -> bool:
         return bool(self._runner or self._failure or self._is_killed)
 
-    def _take(self, runner: Runner) -> None:
+    def _live(self) -> None:
+        try:
+            runner = _checked(self._factory(self._spec))
+            runner.start()
+        except BaseException as exc:
+            self._announce(None, exc)
+            return
+        is_late = self._announce(runner, self._take(runner))
+        if is_late:
+            self._kill()
+            self.close()
+        self._settle(self._wait(runner), is_lost=False)
+
+    def _announce(self, runner: Runner | None, failure: BaseException | None) -> bool:
+        """Tell how the start went; return whether nobody waits for it any more."""
+        with self._changed:
+            self._runner, self._failure = runner, failure
+            self._changed.notify_all()
+            return self._is_killed
+
+    def _take(self, runner: Runner) -> LaunchError | None:
+        """Take what a plugin that runs is known by; return what is wrong with it."""
         try:
             self.name, self.id = _text(runner, "name"), _text(runner, "id")
             for stream in ("stdout", "stderr"):
                 name = f"goplugin-{stream}-{self.name}"
                 self._pumps.append(Pump(getattr(runner, stream), name))
         except BaseException as exc:
-            self.discard()
-            raise LaunchError(
+            error = LaunchError(
                 f"the runner started the plugin and is unusable ({words(exc)})"
-            ) from exc
-
-    def _live(self) -> None:
-        try:
-            runner = _checked(self._factory(self._spec))
-            runner.start()
-        except BaseException as exc:
-            with self._changed:
-                self._failure = exc
-                self._changed.notify_all()
-            return
-        with self._changed:
-            self._runner = runner
-            self._changed.notify_all()
-            is_late = self._is_killed
-        if is_late:
-            self._kill()
-        self._settle(self._wait(runner), is_lost=False)
+            )
+            error.__cause__ = exc
+            return error
+        return None
 
     def _wait(self, runner: Runner) -> int | None:
         try:
             status = runner.wait()
         except BaseException as exc:
             _log.error("the runner lost sight of plugin %s: %r", self.name, exc)
-            self.kill()
+            self._kill()
             return None
         if status is None or type(status) is int:
             return status

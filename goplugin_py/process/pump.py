@@ -26,6 +26,7 @@ class Pump:
         self._stream = stream
         self.failure: Exception | None = None
         """Why the stream could not be read to its end."""
+        self._closing = threading.Lock()  # held once the reading end is closed
         self.outlet, self._inlet = os.pipe()
         thread = threading.Thread(target=self._copy, name=name, daemon=True)
         try:
@@ -49,5 +50,6 @@ class Pump:
             os.close(self._inlet)
 
     def close(self) -> None:
-        """Close the reading end; the thread ends with its next read."""
-        os.close(self.outlet)
+        """Close the reading end; the thread ends with its next read. Idempotent."""
+        if self._closing.acquire(blocking=False):
+            os.close(self.outlet)
