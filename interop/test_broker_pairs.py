@@ -87,6 +87,17 @@ def test_50_ids_are_dialled_at_once(pair: Pair) -> None:
         assert outcome(reply) == (200, {})
 
 
+@pytest.mark.parametrize(
+    "link", [link for link in LINKS if link.mtls == link.mux], ids=str
+)
+def test_200_ids_are_dialled_at_once(link: Link) -> None:
+    """Each side has hundreds of servers and of dials under way."""
+    with linked(link) as pair:
+        for dialler, acceptor in pair.both_ways:
+            reply = dialler.dial(*acceptor.accept(count=200), at_once=200)
+            assert outcome(reply) == (200, {})
+
+
 def test_both_sides_dial_20_ids_at_once(pair: Pair) -> None:
     """Both directions knock in the same session, and no stream goes astray."""
     of_host, of_plugin = pair.host.accept(count=20), pair.plugin.accept(count=20)
