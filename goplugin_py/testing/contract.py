@@ -205,11 +205,8 @@ def _check_end_by_force(guard: Guard, runner: AttachedRunner, life: Life) -> Non
 
 
 def _check_failure(trial: Trial) -> None:
-    runner = trial.make(trial.spec([NOWHERE]))
-    life = Life(runner.wait, runner.start)
-    if life.start(trial.guard.timeout) is not None:
-        return  # it has said so
-    if not life.has_ended(trial.guard.timeout):
+    _, failure = trial.try_start(trial.spec([NOWHERE]))
+    if failure is None and not trial.life.has_ended(trial.guard.timeout):
         fail(
             f"a program that does not exist ({NOWHERE}) was started: start() must "
             "raise, or the plugin end"

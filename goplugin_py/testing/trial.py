@@ -255,17 +255,23 @@ class Trial:
 
     def start(self, spec: RunnerSpec) -> Runner:
         """Start the plugin, and take its streams."""
+        runner, failure = self.try_start(spec)
+        if failure is not None:
+            raise BrokenContract(f"start() raised {words(failure)}") from failure
+        return runner
+
+    def try_start(self, spec: RunnerSpec) -> tuple[Runner, BaseException | None]:
+        """Do that, unless the runner says that it can't."""
         runner = self.make(spec)
         self.life = Life(runner.wait, runner.start)
         failure = self.life.start(self.guard.timeout)
-        if failure is not None:
-            raise BrokenContract(f"start() raised {words(failure)}") from failure
-        self._undo.callback(self._clean_up, runner)
-        self.guard.text("name", lambda: runner.name)
-        self.guard.text("id", lambda: runner.id)
-        self._take("stderr", lambda: runner.stderr)
-        self._take("stdout", lambda: runner.stdout)
-        return runner
+        if failure is None:
+            self._undo.callback(self._clean_up, runner)
+            self.guard.text("name", lambda: runner.name)
+            self.guard.text("id", lambda: runner.id)
+            self._take("stderr", lambda: runner.stderr)
+            self._take("stdout", lambda: runner.stdout)
+        return runner, failure
 
     @property
     def stdout(self) -> Output:
