@@ -12,33 +12,12 @@ from goplugin_py.config import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost
 from goplugin_py.process.local import describe_status
+from goplugin_py.supervisor.lost import CallLost
+from goplugin_py.supervisor.policy import HealthPolicy
 
 # To tell a plugin that is gone from one that says itself that it is not available.
 PING_TIMEOUT = 1.0
 STATUS_TIMEOUT = 1.0
-
-
-class CallLost(ConnectionLost, grpc.RpcError):
-    """A call that ended with its plugin: a `ConnectionLost` that gRPC's users know.
-
-    It is a `grpc.RpcError` as well, with the code UNAVAILABLE.
-    """
-
-    def code(self) -> grpc.StatusCode:
-        """Return what gRPC's own errors would."""
-        return grpc.StatusCode.UNAVAILABLE
-
-    def details(self) -> str:
-        """Return the text."""
-        return str(self)
-
-    def initial_metadata(self) -> tuple[()]:
-        """Return nothing: none arrived."""
-        return ()
-
-    def trailing_metadata(self) -> tuple[()]:
-        """Return nothing: none arrived."""
-        return ()
 
 
 class Generation:
@@ -91,6 +70,16 @@ class Generation:
             except queue.Empty:
                 break
         return not self._calls
+
+    def check(self, health: HealthPolicy) -> bool:
+        """Ask for the health; return whether there was an answer."""
+        try:
+            self.client.ping(health.timeout)
+        except (ConnectionLost, ClientClosed):
+            self.failed_checks += 1
+        else:
+            self.failed_checks = 0
+        return self.failed_checks == 0
 
     def cut(self) -> None:
         """Make `drain` return at once."""

@@ -13,9 +13,6 @@ import dataclasses
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
-
-import grpc
 
 from goplugin_py.client import Client
 from goplugin_py.config import ClientConfig
@@ -27,10 +24,9 @@ from goplugin_py.errors import (
     LaunchError,
     PluginError,
 )
-from goplugin_py.services.broker import Broker
-from goplugin_py.supervisor.channel import SupervisedChannel
-from goplugin_py.supervisor.generation import Call, CallLost, Generation
-from goplugin_py.supervisor.lease import Lease, dispense, following_broker
+from goplugin_py.supervisor.callee import Callee
+from goplugin_py.supervisor.generation import Call, Generation
+from goplugin_py.supervisor.lost import CallLost, absence
 from goplugin_py.supervisor.policy import HealthPolicy
 from goplugin_py.supervisor.recovery import Care, Recovery
 from goplugin_py.supervisor.status import Change, State, Status
@@ -41,7 +37,7 @@ STOP_SLACK = 2.0
 _log = logging.getLogger("goplugin.supervisor")
 
 
-class Supervised:
+class Supervised(Callee):
     """A plugin that is started again when it fails. `Supervisor.add` makes them.
 
     What it dispenses stays usable from one process to the next. All methods are safe
@@ -49,6 +45,7 @@ class Supervised:
     """
 
     def __init__(self, name: str, config: ClientConfig, care: Care) -> None:
+        super().__init__()
         self.name = name
         """What the supervisor knows it by."""
         self._care = care
@@ -62,8 +59,6 @@ class Supervised:
         self._order = 0
         self._recovery = Recovery(care)
         self._is_closed = False
-        self.channel: grpc.Channel = SupervisedChannel(self._enter)
-        """A channel to whichever process is the current one."""
 
     @property
     def status(self) -> Status:
@@ -88,57 +83,6 @@ class Supervised:
             return self.wait_for(lambda status: status.state is state, timeout)
         with self._lock:
             return self._lock.wait_for(lambda: wanted(self._status), timeout)
-
-    # Calling
-
-    def dispense(self, name: str) -> Any:
-        """Return the client of a plugin, whose calls go to the current process.
-
-        It is made for the application protocol version of the process that is there
-        now; dispense again where a later one may speak another. Calls that need one
-        process for several of them, such as those with brokered ids, take a `lease`.
-
-        Calls end in `ConnectionLost`, which is a `grpc.RpcError` as well, when their
-        process ends, and at once while there is none.
-
-        Raises:
-            UnknownPlugin: The negotiated plugin set has no such name.
-            ConnectionLost: It has crashed.
-            ClientClosed: It is stopped.
-        """
-        call = self._enter()
-        try:
-            broker = following_broker(self._broker)
-            return dispense(call.generation, name, broker, self.channel)
-        finally:
-            call.done()
-
-    @contextlib.contextmanager
-    def lease(self) -> Iterator[Lease]:
-        """Hold on to the current process for several calls that belong together.
-
-        `reload` waits for the end of a lease as for that of a call.
-
-        Raises:
-            ConnectionLost: It has crashed.
-            ClientClosed: It is stopped.
-        """
-        call = self._enter()
-        try:
-            yield Lease(call.generation)
-        finally:
-            call.done()
-
-    def _broker(self) -> Broker:
-        call = self._enter()
-        call.done()
-        return call.generation.client.broker
-
-    def _enter(self) -> Call:
-        with self._lock:
-            if self._current is not None:
-                return self._current.enter()
-            raise _absence(self.name, self._status)
 
     # Commands
 
@@ -224,6 +168,13 @@ class Supervised:
             self._is_closed = True
         self.stop(drain_timeout)
 
+    def _enter(self) -> Call:
+        """See `Callee`."""
+        with self._lock:
+            if self._current is not None:
+                return self._current.enter()
+            raise absence(self.name, self._status)
+
     # Starting
 
     def _begin(self) -> int:
@@ -250,9 +201,13 @@ class Supervised:
         except ClientClosed:
             client.kill()
             raise
-        except (PluginError, OSError, RuntimeError) as exc:
+        except PluginError as exc:
             client.kill()
-            error = _as_launch_error(exc)
+            self._fail(order, exc)
+            raise
+        except Exception as exc:  # no memory, no threads, options that gRPC refuses
+            client.kill()
+            error = LaunchError(f"the plugin can't be started: {exc}")
             self._fail(order, error)
             raise error from exc
 
@@ -305,10 +260,12 @@ class Supervised:
 
     # Ending
 
-    def _end(self, generation: Generation, drain: float) -> None:
+    def _end(
+        self, generation: Generation, drain: float = 0.0, grace: float | None = None
+    ) -> None:
         if drain and not generation.drain(drain):
-            _log.warning("calls of plugin %s did not end in time", self.name)
-        generation.end()
+            _log.warning("calls in flight to plugin %s are cut", self.name)
+        generation.end(grace)
         with self._lock:
             self._retired.discard(generation)
 
@@ -330,29 +287,24 @@ class Supervised:
 
     def _check(self, generation: Generation) -> bool:
         health = self._care.health or HealthPolicy()
-        try:
-            generation.client.ping(health.timeout)
-        except (ConnectionLost, ClientClosed):
-            generation.failed_checks += 1
-        else:
-            generation.failed_checks = 0
+        has_answered = generation.check(health)
         if generation.failed_checks >= health.failures:
             error = CallLost(f"the plugin {self.name} does not answer", None)
             self._lose(generation, error)
-        return generation.failed_checks == 0
+        return has_answered
 
     def _lose(self, generation: Generation, error: ConnectionLost) -> None:
         """Take note that a process is no use any more, unless that was asked for."""
         with self._lock:
-            is_news = generation is self._current
-            if is_news:
-                self._current = None
-                uptime = self._care.clock.now() - generation.started
-                self._fail(self._order, error, uptime)
-        if is_news:
-            # By force if it hangs; else its last output is on its way.
-            generation.end(None if generation.client.exited else 0)
-            self._care.announcer.tell()
+            if generation is not self._current:
+                return
+            self._current = None
+            self._retired.add(generation)
+            uptime = self._care.clock.now() - generation.started
+            self._fail(self._order, error, uptime)
+        # By force if it hangs; else its last output is on its way.
+        self._end(generation, grace=None if generation.client.exited else 0)
+        self._care.announcer.tell()
 
     def _fail(self, order: int, error: PluginError, uptime: float = 0.0) -> None:
         with self._lock:
@@ -370,7 +322,7 @@ class Supervised:
             )
 
     def _restart(self, order: int) -> None:
-        with self._starting, contextlib.suppress(ClientClosed, LaunchError):
+        with self._starting, contextlib.suppress(PluginError):
             # Both are known already: as a stop, and as the next failure.
             if self._current is None:
                 self._launch(order)
@@ -392,20 +344,3 @@ def _checked(config: ClientConfig) -> ClientConfig:
         )
     # The supervisor is managed: its plugins must not end without it.
     return dataclasses.replace(config, managed=False)
-
-
-def _absence(name: str, status: Status) -> PluginError:
-    if status.state is State.STOPPED:
-        return ClientClosed(f"the plugin {name} is stopped: start() it")
-    after = (
-        "it is not started again"
-        if status.restart_in is None
-        else f"it is started again {status.restart_in:.3g} s after that"
-    )
-    return CallLost(f"{status.error}\n{after}", status.exit_status)
-
-
-def _as_launch_error(error: Exception) -> PluginError:
-    if isinstance(error, PluginError):
-        return error
-    return LaunchError(f"the plugin can't be started: {error}")

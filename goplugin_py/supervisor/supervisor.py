@@ -103,9 +103,11 @@ class Supervisor:
         Raises:
             UnknownPlugin: There is none of this name.
         """
-        self[name].close(drain_timeout)
+        plugin = self[name]
+        plugin.close(drain_timeout)
         with self._lock:
-            self._plugins.pop(name, None)
+            if self._plugins.get(name) is plugin:
+                del self._plugins[name]
 
     def close(self) -> None:
         """Stop all plugins at once; idempotent.

@@ -212,7 +212,15 @@ def wait_for_summary(echo: EchoStub, crash: Callable[[], None]) -> None:
         ended.set()
 
 
+def wait_for_a_connection(echo: EchoStub, crash: Callable[[], None]) -> None:
+    """gRPC would wait for ever for a process that does not come back."""
+    future = echo.Sleep.future(SleepRequest(seconds=60), wait_for_ready=True)
+    crash()
+    future.result(timeout=WAIT)
+
+
 WAITS = [
+    wait_for_a_connection,
     wait_for_unary,
     wait_for_future,
     wait_for_responses,

@@ -322,16 +322,36 @@ def test_what_would_only_fail_again_is_not_started_again(
     assert clock.planned == []
 
 
-def test_stop_ends_a_start_that_hangs(supervisor: Supervisor, tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", [Supervised.start, Supervised.reload])
+def test_stop_ends_a_start_that_hangs(
+    supervisor: Supervisor, tmp_path: Path, start: Callable[[Supervised], None]
+) -> None:
     begun = tmp_path / "begun"
     plugin = supervisor.add("slow", shell(f"echo $$ > {begun}; exec sleep 60"))
     with ThreadPoolExecutor(1) as pool:
-        starting = pool.submit(plugin.start)
+        starting = pool.submit(start, plugin)
         until(lambda: begun.exists() and begun.read_text().endswith("\n"))
         plugin.stop()
         assert isinstance(starting.exception(WAIT), ClientClosed)
     assert plugin.status.state is State.STOPPED
     assert not is_running(int(begun.read_text()))
+
+
+def test_an_error_that_is_not_ours_is_a_launch_error_too(
+    supervisor: Supervisor,
+) -> None:
+    """Such as options that grpcio refuses."""
+    plugin = supervisor.add("echo", plain(channel_options=[("grpc.x", object())]))
+    with pytest.raises(LaunchError, match="can't be started") as caught:
+        plugin.start()
+    assert plugin.status.error is caught.value
+
+
+def test_a_start_that_fails_is_no_cause_of_itself(supervisor: Supervisor) -> None:
+    plugin = supervisor.add("bad", shell("exit 3"))
+    with pytest.raises(ExitedEarly) as caught:
+        plugin.start()
+    assert caught.value.__cause__ is not caught.value
 
 
 # Reload
