@@ -204,6 +204,7 @@ class Client:
         if not process.is_spared and not process.wait(deadline.remaining()):
             _log.warning("plugin %s did not end gracefully", process.name)
             process.end()
+        link.broker.remove_stale()
         process.release()
         if self._finalizer is not None:
             self._finalizer.detach()

@@ -141,8 +141,6 @@ def linked(
             host, plugin = client.dispense("callback")
             pair = Pair(host=Side(host), plugin=Side(plugin), client=client)
             yield pair
-            if link.plugin != PYTHON and not client.exited:
-                pair.plugin.stop_all()
         pair.pool.shutdown(wait=True)
         return
     with go_host(link, command=command, accepted=accepted) as pair:

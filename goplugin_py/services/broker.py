@@ -295,3 +295,11 @@ class LinkBroker:
             for end in ends:
                 steps.callback(end)
             self._end("the broker is closed")
+
+    def remove_stale(self) -> None:
+        """Remove the sockets that the other side's process has left at its end.
+
+        Go plugins leave those of servers that run until their end, and all who are
+        killed do.
+        """
+        self._exchange.remove_stale()

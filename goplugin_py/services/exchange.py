@@ -6,6 +6,8 @@ that dials waits for the address (go-plugin: `GRPCBroker`).
 
 from __future__ import annotations
 
+import collections
+import logging
 import threading
 from collections.abc import Callable
 from typing import Protocol
@@ -13,6 +15,7 @@ from typing import Protocol
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.net.sockets import remove_stale
 from goplugin_py.process.runner import AddressTranslator
 from goplugin_py.services.connection import (
     Bindable,
@@ -22,7 +25,12 @@ from goplugin_py.services.connection import (
     Served,
 )
 from goplugin_py.wire.address import Address
-from goplugin_py.wire.offers import Offers
+from goplugin_py.wire.offers import MAX_OFFERS, Offers
+
+# Longer than any path of a socket, or any name of a host.
+MAX_ADDRESS = 1024
+
+_log = logging.getLogger("goplugin.broker")
 
 Send = Callable[[ConnInfo], None]
 
@@ -44,6 +52,9 @@ class Exchange(Protocol):
 
     def close(self, reason: str) -> None:
         """Let all who wait fail, once."""
+
+    def remove_stale(self) -> None:
+        """Remove the sockets that the other side has left behind; comes last."""
 
 
 class Wiring(Protocol):
@@ -71,9 +82,11 @@ class SocketExchange:
         self._transport = transport
         self._translator = translator
         self._send: Send | None = None
-        self._changed = threading.Condition()  # guards the two below
-        self._offers: Offers[ConnInfo] = Offers()
+        self._changed = threading.Condition()  # guards all below
+        self._offers: Offers[tuple[str, str]] = Offers()
         self._closed_because = ""
+        # The newest paths of the other side; those of a translator have their owner.
+        self._paths: collections.deque[str] = collections.deque(maxlen=MAX_OFFERS)
 
     def start(self, send: Send) -> None:
         """See `Exchange.start`."""
@@ -83,14 +96,14 @@ class SocketExchange:
         """See `Exchange.dial`."""
         offer = self._wait_for_offer(service_id, deadline)
         try:
-            address = Address(offer.network, offer.address)
+            address = Address(*offer)
             if self._translator is not None:
                 address = self._translator.plugin_to_host(address)
         except ValueError as exc:
             raise BrokerError(f"service id {service_id}: {exc}") from exc
         return self._transport.connect(address)
 
-    def _wait_for_offer(self, service_id: int, deadline: Deadline) -> ConnInfo:
+    def _wait_for_offer(self, service_id: int, deadline: Deadline) -> tuple[str, str]:
         with deadline.waking(self._wake), self._changed:
             while not self._closed_because:
                 offer = self._offers.take(service_id)
@@ -136,8 +149,13 @@ class SocketExchange:
 
     def receive(self, info: ConnInfo) -> None:
         """See `Exchange.receive`."""
+        if len(info.network) + len(info.address) > MAX_ADDRESS:
+            _log.warning("service id %d has an endless address", info.service_id)
+            return
         with self._changed:
-            self._offers.add(info.service_id, info)
+            self._offers.add(info.service_id, (info.network, info.address))
+            if info.network == "unix" and self._translator is None:
+                self._paths.append(info.address)
             self._changed.notify_all()
 
     def close(self, reason: str) -> None:
@@ -145,3 +163,11 @@ class SocketExchange:
         with self._changed:
             self._closed_because = reason
             self._changed.notify_all()
+
+    def remove_stale(self) -> None:
+        """See `Exchange.remove_stale`."""
+        with self._changed:
+            paths = list(self._paths)
+            self._paths.clear()
+        for path in paths:
+            remove_stale(path)

@@ -159,6 +159,9 @@ class MultiplexExchange:
         """See `Exchange.close`."""
         run(lambda: self._router.give_up_all(reason))
 
+    def remove_stale(self) -> None:
+        """See `Exchange.remove_stale`; here are none."""
+
 
 class _Route:
     """Where an id leads to as long as it is accepted; a `Place`."""

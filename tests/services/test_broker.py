@@ -1,9 +1,12 @@
 """The broker: further connections of a link, in either direction."""
 
 import contextlib
+import logging
+import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -11,8 +14,9 @@ import pytest
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.errors import BrokerError, BrokerTimeout
+from goplugin_py.net.sockets import address_of, listen_unix
 from goplugin_py.services.broker import MAX_SERVICE_ID, LinkBroker
-from goplugin_py.services.exchange import SocketExchange
+from goplugin_py.services.exchange import MAX_ADDRESS, SocketExchange
 from goplugin_py.services.transport import Transport
 from goplugin_py.wire.offers import MAX_OFFERS
 from tests.echo import add_echo, call
@@ -191,6 +195,32 @@ def test_an_address_that_can_not_be_used_is_a_broker_error(
     with pytest.raises(BrokerError, match="service id 5: ") as caught:
         lone.dial(5)
     assert not isinstance(caught.value, BrokerTimeout)
+
+
+def test_an_endless_address_is_not_kept(
+    lone: LinkBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "goplugin.broker"):
+        lone.receive(offer(5, "/" + "x" * MAX_ADDRESS))
+    assert "service id 5 has an endless address" in caplog.text
+    with pytest.raises(BrokerTimeout, match="service id 5"):
+        lone.dial(5, timeout=0)
+
+
+def test_sockets_that_the_other_side_has_left_are_removed_and_no_others(
+    lone: LinkBroker, directory: str
+) -> None:
+    """go-plugin: a plugin that ends leaves the sockets of its brokered servers."""
+    file = Path(directory, "file")
+    file.touch()
+    with listen_unix(directory) as left, listen_unix(directory) as in_use:
+        paths = [address_of(each).text for each in (left, in_use)]
+        left.close()
+        for service_id, path in enumerate([*paths, str(file), "/tmp/\0"], 1):
+            lone.receive(offer(service_id, path))
+        lone.remove_stale()
+        assert [os.path.exists(path) for path in paths] == [False, True]
+        assert file.exists()
 
 
 def test_offers_made_before_the_stream_opens_are_sent_then(lone: LinkBroker) -> None:
