@@ -13,6 +13,7 @@ from interop.fixtures import ROOT, binary
 from interop.python_host import eventually
 
 EXAMPLE = ROOT / "examples" / "dask" / "fleet.py"
+DOCUMENT = ROOT / "docs" / "scaling.md"
 # A run takes ten seconds, most of them for the start and the end of Dask.
 TIMEOUT = 60.0
 
@@ -48,6 +49,14 @@ def workers(report: str) -> dict[str, list[str]]:
     """Return the plugins of each worker that has results."""
     found = re.findall(r"of the worker (\d+) with the plugins \[(.*)\]", report)
     return {worker: plugins.split(", ") for worker, plugins in found}
+
+
+def test_the_documentation_shows_the_example() -> None:
+    """docs/scaling.md: its Python stands in the file that the other tests run."""
+    snippets = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    assert len(snippets) == 2
+    code = re.sub(r"^ +", "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    assert [snippet for snippet in snippets if snippet not in code] == []
 
 
 def test_a_fleet_that_loses_a_plugin_and_a_worker_loses_no_task(plugin: Path) -> None:

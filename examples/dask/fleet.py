@@ -82,8 +82,8 @@ def main(command: list[str]) -> None:
         LocalCluster(n_workers=WORKERS, threads_per_worker=2) as cluster,
         Client(cluster) as dask,
     ):
-        dask.register_plugin(WarmPlugins("kv", config))
         numbers = range(TASKS)
+        dask.register_plugin(WarmPlugins("kv", config))
         futures = dask.map(remember, numbers, retries=RETRIES)
         lose_some(futures)
         report(dask.gather(futures), numbers)
