@@ -42,6 +42,11 @@ async def _leaving_nothing(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return result
 
 
+async def eventually(holds: Callable[[], object]) -> None:
+    """Wait for what gives no notice of itself, and let the loop run."""
+    await asyncio.get_running_loop().run_in_executor(None, until, holds)
+
+
 def our_threads() -> list[str]:
     """The threads that the package has started and that still run."""
     return [

@@ -23,9 +23,9 @@ from goplugin_py import (
     UnknownPlugin,
     aio,
 )
-from tests.aio.conftest import Run, our_threads
+from tests.aio.conftest import Run, eventually, our_threads
 from tests.aio.echo import COMMAND, Echo, config
-from tests.peers import WAIT, until
+from tests.peers import WAIT
 
 SILENT = (sys.executable, "-c", "import sys; sys.stdin.read()")
 
@@ -187,11 +187,6 @@ def _open_pipe() -> int:
     reading, writing = os.pipe()
     _PIPES.append(writing)
     return reading
-
-
-async def eventually(holds: Any) -> None:
-    """Wait for what gives no notice, and let the loop run."""
-    await asyncio.get_running_loop().run_in_executor(None, until, holds)
 
 
 def test_a_start_goes_on_while_anybody_waits_for_it(run: Run) -> None:
