@@ -208,10 +208,10 @@ def test_streams_of_the_control_plane_end_with_their_call(run: Run) -> None:
         async with served(serve_config()) as (_, channel):
             await come_and_go(channel)
             most = len(our_threads())
-            for _ in range(3):
+            for _ in range(10):
                 await come_and_go(channel)
-            # Those that are idle were used again.
-            await eventually(lambda: len(our_threads()) <= most)
+            # Each keeps three while it lasts, and may overlap with the next.
+            await eventually(lambda: len(our_threads()) <= most + 6)
 
     run(main())
 
