@@ -108,6 +108,10 @@ soak: $(INSTALLED) ## see for ten minutes whether a host with 50 plugins grows
 	@$(BIN)/python -m interop.fixtures echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.soak $(SOAK_ARGS)
 
+stress: $(INSTALLED) ## start 1,000 plugins, fail at every step, log a million lines
+	@$(BIN)/python -m interop.fixtures echo-plugin
+	@$(BIN)/python -m interop.stress
+
 clean: ## remove what these targets made
 	@rm -rf $(VENV) .venv-proto .venv-protoc-go go-fixtures/bin build dist \
 	  .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -83,8 +83,11 @@ class PluginProcess:
         """
         try:
             self.runner.start(proceed)
-            self.log = StderrLog(self._config.logger, self.runner.name)
-            self.output = self._read_output()
+            try:
+                self._read()
+            except BaseException:
+                self.runner.discard()
+                raise
         except BaseException as exc:
             self._remove_sockets()
             if isinstance(exc, LaunchError):
@@ -99,19 +102,15 @@ class PluginProcess:
                 notes=self.runner.diagnose(exc),
             ) from exc
 
-    def _read_output(self) -> OutputReader:
-        try:
-            reader = OutputReader(
-                self.runner,
-                on_stdout=self._take_stdout,
-                on_stderr=self.log.feed,
-                on_exit=self._report_exit,
-            )
-            reader.start()
-        except BaseException:
-            self.runner.discard()
-            raise
-        return reader
+    def _read(self) -> None:
+        self.log = StderrLog(self._config.logger, self.runner.name)
+        self.output = OutputReader(
+            self.runner,
+            on_stdout=self._take_stdout,
+            on_stderr=self.log.feed,
+            on_exit=self._report_exit,
+        )
+        self.output.start()
 
     @property
     def has_exited(self) -> bool:

@@ -76,7 +76,11 @@ class Launch:
             identity = generate(datetime.datetime.now(datetime.UTC))
         with self._started(identity) as process:
             link = self._connect(process, self.handshake(process), identity)
-            self._finish(link)
+            try:
+                self._finish()
+            except BaseException:
+                link.abandon()
+                raise
             return link
 
     def probe(self) -> Handshake:
@@ -90,12 +94,10 @@ class Launch:
             process.kill()
             return handshake
 
-    def _finish(self, link: Link) -> None:
+    def _finish(self) -> None:
         with self._lock:
             self._is_done = not self._is_aborted
-        if not self._is_done:
-            link.abandon()
-            raise ClientClosed("the client was killed while it started")
+        self._refuse_aborted()
 
     @contextlib.contextmanager
     def _started(self, identity: Identity | None) -> Iterator[PluginProcess]:
@@ -103,8 +105,8 @@ class Launch:
         with self._lock:
             self._process = process
         process.start(self._refuse_aborted)
-        self._deadline = Deadline(self._config.start_timeout)
         try:
+            self._deadline = Deadline(self._config.start_timeout)
             self._refuse_aborted()
             yield process
         except BaseException as exc:

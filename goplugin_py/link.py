@@ -42,9 +42,9 @@ class Link:
         self._transport = transport
         self._connection = transport.connect(_literal(handshake.address))
         options = tuple(config.channel_options)
-        self.target = self._connection.target
         with contextlib.ExitStack() as undo:
             undo.callback(self._connection.close)
+            self.target = self._connection.target
             self.channel = open_channel(self.target, options)
             undo.callback(self.channel.close)
             self.broker = LinkBroker(transport.exchange(), options)

@@ -95,7 +95,14 @@ class LocalRunner:
     ) -> "subprocess.Popen[bytes]":
         if not self._detach:
             process = self._popen(executable, descriptors, subprocess.PIPE)
-            self._lifeline = _lifeline(process)
+            try:
+                self._lifeline = Lifeline(process.pid)
+            except FileNotFoundError:
+                _log.warning("without /bin/sh a plugin outlives a host that is killed")
+            except BaseException:
+                process.kill()
+                with process:  # closes its pipes, and reaps it
+                    raise
             return process
         keeper = StderrKeeper()
         try:
@@ -219,18 +226,6 @@ class LocalRunner:
         if self._process is None:
             raise RuntimeError("the process was not started")
         return self._process
-
-
-def _lifeline(process: "subprocess.Popen[bytes]") -> Lifeline | None:
-    try:
-        return Lifeline(process.pid)
-    except FileNotFoundError:
-        _log.warning("there is no /bin/sh: a plugin outlives a host that is killed")
-        return None
-    except BaseException:
-        process.kill()
-        with process:  # closes its pipes, and reaps it
-            raise
 
 
 def describe_status(status: int | None) -> str:

@@ -1,5 +1,6 @@
 """Reads all that a plugin process writes, from its start to its end."""
 
+import contextlib
 import logging
 import os
 import selectors
@@ -131,26 +132,24 @@ class OutputReader:
         self._runner = runner
         self._on_exit = on_exit
         self._consumers = {runner.stdout: on_stdout, runner.stderr: on_stderr}
-        self._notice = runner.exit_notice()
         self.exited = threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"goplugin-output-{runner.name}", daemon=True
         )
-        try:
-            # Here, where a lack of descriptors can be reported.
-            self._selector = selectors.DefaultSelector()
-        except BaseException:
-            os.close(self._notice)
-            raise
 
     def start(self) -> None:
-        """Start the thread."""
-        try:
+        """Start the thread.
+
+        Raises:
+            OSError: There is a lack of descriptors.
+            RuntimeError: There is a lack of threads.
+        """
+        with contextlib.ExitStack() as undo:
+            self._notice = self._runner.exit_notice()
+            undo.callback(os.close, self._notice)
+            self._selector = undo.enter_context(selectors.DefaultSelector())
             self._thread.start()
-        except BaseException:
-            self._selector.close()
-            os.close(self._notice)
-            raise
+            undo.pop_all()
 
     def join(self, timeout: float | None) -> bool:
         """Wait for the end; return False after `timeout` seconds."""

@@ -72,7 +72,11 @@ class MultiplexTransport(Transport):
         """Connect to a plugin at once, and return what reaches its main server."""
         sock = connect(address, CONNECT_TIMEOUT)
         router = self.router
-        run(lambda: router.begin(sock, is_client=True, default=None, on_end=None))
+        try:
+            run(lambda: router.begin(sock, is_client=True, default=None, on_end=None))
+        except BaseException:
+            sock.close()
+            raise
         return self._relayed(router.open)
 
     def bind(self, server: Bindable) -> Binding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -87,12 +88,15 @@ class Transport:
 
     def _relayed(self, dial: Dial) -> Connection:
         """Return a private socket that is relayed to whatever `dial` reaches."""
-        listener = listen_unix(self._directory())
-        address = address_of(listener)
-        codec = self._client_codec
-        relay = Relay(shared_loop(), listener, dial, codec, wire_is_dialled=True)
-        relay.start()
-        return Connection(address, relay)
+        with contextlib.ExitStack() as undo:
+            listener = undo.enter_context(listen_unix(self._directory()))
+            address = address_of(listener)
+            codec = self._client_codec
+            relay = Relay(shared_loop(), listener, dial, codec, wire_is_dialled=True)
+            connection = Connection(address, relay)
+            relay.start()
+            undo.pop_all()
+        return connection
 
     def _client_codec(self) -> Codec:
         if self._client_context is None:

@@ -111,7 +111,7 @@ def test_without_a_shell_the_plugin_starts_and_the_log_says_what_is_missing(
     runner.start()
     assert runner.reap() == 0
     runner.close()
-    assert "outlives a host that is killed" in caplog.text
+    assert "without /bin/sh a plugin outlives a host" in caplog.text
 
 
 def test_every_line_is_cut_before_its_plugin_is_reaped() -> None:
