@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import random
 import shutil
 import signal
 import threading
@@ -13,7 +15,15 @@ from pathlib import Path
 import grpc
 import pytest
 
-from goplugin_py import Client, ClientConfig, ConnectionLost, HandshakeConfig, Plugin
+from goplugin_py import (
+    Client,
+    ClientClosed,
+    ClientConfig,
+    ConnectionLost,
+    HandshakeConfig,
+    LaunchError,
+    Plugin,
+)
 from goplugin_py.errors import ChecksumMismatch, MalformedHandshake
 from goplugin_py.registry import Registry
 from goplugin_py.supervisor import (
@@ -295,3 +305,59 @@ def test_a_tampered_go_plugin_is_not_started_and_not_tried_again(
     with pytest.raises(ChecksumMismatch):
         plugin.start()
     assert plugin.status.has_given_up
+
+
+# All at once
+
+
+def test_any_mix_of_commands_from_many_threads_ends_in_order() -> None:
+    """Nothing hangs, nothing but typed errors is raised, and nothing is left."""
+    policy = RestartPolicy(initial_delay=0.0, limit=1000)
+    with Supervisor(restart=policy) as supervisor:
+        plugin = supervisor.add("echo", echo_config())
+        plugin.start()
+        with ThreadPoolExecutor(4) as pool:
+            for worker in [pool.submit(mix, plugin, seed) for seed in range(4)]:
+                worker.result(10 * WAIT)
+        plugin.reload()
+        assert plugin.dispense("echo").Unary(Payload(number=1)).number == 1
+
+
+def mix(plugin: Supervised, seed: int) -> None:
+    """Do things at random, the same ones for the same seed."""
+    chance = random.Random(seed)
+    for _ in range(15):
+        with contextlib.suppress(ConnectionLost, ClientClosed, LaunchError):
+            chance.choice(COMMANDS)(plugin)
+
+
+def call(plugin: Supervised) -> None:
+    assert plugin.dispense("echo").Unary(Payload(number=5), timeout=WAIT).number == 5
+
+
+def call_in_a_lease(plugin: Supervised) -> None:
+    with plugin.lease() as lease:
+        assert lease.dispense("echo").Unary(Payload(number=6)).number == 6
+
+
+def crash(plugin: Supervised) -> None:
+    plugin.dispense("echo").Crash(CrashRequest(kind=CrashRequest.PANIC))
+
+
+def reload(plugin: Supervised) -> None:
+    plugin.reload(drain_timeout=WAIT)
+
+
+def reload_what_is_broken(plugin: Supervised) -> None:
+    plugin.reload(echo_config("/bin/false"))
+
+
+COMMANDS: list[Callable[[Supervised], None]] = [
+    *([call] * 3),
+    call_in_a_lease,
+    crash,
+    reload,
+    reload_what_is_broken,
+    Supervised.start,
+    Supervised.stop,
+]
