@@ -186,7 +186,7 @@ class PluginProcess:
         with contextlib.suppress(HandshakeError):
             address = Handshake.parse(self.first_line.text or "").address
             if address.network == "unix":
-                sockets.remove_stale(address.text)
+                sockets.remove_abandoned(address.text)
 
     def end(self) -> None:
         """End the process: by SIGTERM, on which plugins tidy up, then by force."""

@@ -521,6 +521,19 @@ def test_a_host_that_does_not_kill_leaves_no_plugin_and_no_files_of_its_own(
     assert not os.path.exists(own)
 
 
+@pytest.mark.parametrize("auto_mtls", [False, True], ids=["plain", "mtls"])
+def test_a_plugin_that_is_killed_leaves_no_directory(
+    auto_mtls: bool, directory: str
+) -> None:
+    """Its socket is in a private one, which it can't remove any more."""
+    env = {"PYTHONPATH": str(ROOT), "TMPDIR": directory}
+    with Client(client_config(auto_mtls=auto_mtls, env=env)) as client:
+        assert os.listdir(directory)
+        os.kill(client.pid or 0, signal.SIGKILL)
+        assert client.wait(WAIT) == -signal.SIGKILL
+    assert os.listdir(directory) == []
+
+
 def test_threads_of_a_client_say_whose_they_are(plain: Client) -> None:
     name = os.path.basename(sys.executable)
     names = {thread.name for thread in threading.enumerate()}

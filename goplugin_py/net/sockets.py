@@ -192,6 +192,30 @@ def remove_stale(path: str) -> None:
                     os.unlink(path)
 
 
+def remove_abandoned(path: str) -> None:
+    """Remove the socket of a peer that has ended, and a private directory around it.
+
+    That is one as `private_directory` makes it, with nothing else in it than sockets
+    that nobody listens on: a Python plugin that was killed leaves it.
+    """
+    remove_stale(path)
+    directory = os.path.dirname(path)
+    with contextlib.suppress(OSError):
+        if _is_private(directory):
+            for name in os.listdir(directory):
+                remove_stale(os.path.join(directory, name))
+            os.rmdir(directory)
+
+
+def _is_private(directory: str) -> bool:
+    found = os.lstat(directory)
+    return (
+        os.path.basename(directory).startswith(_DIRECTORY_PREFIX)
+        and found.st_mode == stat.S_IFDIR | stat.S_IRWXU
+        and found.st_uid == os.geteuid()
+    )
+
+
 def peer_pid(connection: socket.socket) -> int | None:
     """Return the process at the other end of a unix socket, where that is known."""
     option = getattr(socket, "SO_PEERCRED", None)

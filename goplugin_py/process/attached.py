@@ -122,7 +122,7 @@ class AttachedProcess:
         self._has_exited = True
         _log.info("plugin %s ended", self.name)
         if self._config.address.network == "unix":
-            sockets.remove_stale(self._config.address.text)
+            sockets.remove_abandoned(self._config.address.text)
 
     @property
     def name(self) -> str:

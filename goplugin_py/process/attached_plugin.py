@@ -61,7 +61,7 @@ class AttachedPlugin:
         self._has_exited = True
         _log.info("plugin %s ended", self.name)
         if self._config.address.network == "unix":
-            sockets.remove_stale(self._config.address.text)
+            sockets.remove_abandoned(self._config.address.text)
         self._done.set()
 
     @property

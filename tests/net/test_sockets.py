@@ -1,5 +1,6 @@
 """Sockets, their directories and modes, and AutoMTLS contexts."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -21,6 +22,7 @@ from goplugin_py.net.sockets import (
     listen_unix,
     peer_pid,
     private_directory,
+    remove_abandoned,
     server_context,
     share,
     socket_path,
@@ -164,6 +166,58 @@ def test_a_socket_that_can_not_be_handed_over_is_a_config_error(
 def test_a_missing_directory_is_the_systems_error() -> None:
     with pytest.raises(FileNotFoundError):
         listen_unix("/nonexistent")
+
+
+# What others have left
+
+
+def abandoned(directory: str) -> str:
+    """Leave a socket behind, as a process that is killed does."""
+    with listen_unix(directory) as listener:
+        path: str = listener.getsockname()
+    return path
+
+
+@pytest.fixture
+def private(monkeypatch: pytest.MonkeyPatch, directory: str) -> str:
+    monkeypatch.setattr(tempfile, "tempdir", directory)
+    return private_directory()
+
+
+def test_an_abandoned_private_directory_goes_with_its_sockets(private: str) -> None:
+    """A Python plugin under TLS has two sockets in it, and tells of one."""
+    abandoned(private)
+    remove_abandoned(abandoned(private))
+    assert not os.path.lexists(private)
+
+
+@pytest.mark.parametrize("reason", ["a file", "a listener", "a mode", "a name"])
+def test_a_directory_that_may_be_somebody_elses_stays(
+    private: str, reason: str
+) -> None:
+    with contextlib.ExitStack() as stack:
+        if reason == "a file":
+            Path(private, "precious").touch()
+        elif reason == "a listener":
+            stack.enter_context(listen_unix(private))
+        elif reason == "a mode":
+            os.chmod(private, 0o750)
+        else:
+            private = os.path.join(os.path.dirname(private), "mine")
+            os.mkdir(private, 0o700)
+        path = abandoned(private)
+        others = set(os.listdir(private)) - {os.path.basename(path)}
+        remove_abandoned(path)
+        assert set(os.listdir(private)) == others
+
+
+def test_a_directory_is_not_left_by_a_link_to_it(private: str) -> None:
+    """A peer says where its socket is, and may lie."""
+    link = private + "-link"
+    os.symlink(private, link)
+    path = abandoned(private)
+    remove_abandoned(os.path.join(link, os.path.basename(path)))
+    assert os.path.isdir(private)
 
 
 # Listening on TCP
