@@ -58,7 +58,7 @@ iglu: $(INSTALLED) ## run examples/iglu: plugins that crash, return and are repl
 	@$(BIN)/python -m interop.fixtures kv-plugin
 	@$(BIN)/python examples/iglu/tour.py
 
-test: fixtures ## run all tests
+test: fixtures peers ## run all tests
 	@$(BIN)/python -m $(PYTEST)
 
 check: lint types generated coverage ## all that must pass before a commit
@@ -88,20 +88,24 @@ proto: $(INSTALLED) ## generate Python and Go code from proto/ anew
 fixtures: $(INSTALLED) ## build the Go programs of the tests; gets Go if there is none
 	@$(BIN)/python -m interop.fixtures
 
-interop: fixtures ## run only the tests against Go programs
+interop: fixtures peers ## run only the tests against Go programs
 	@$(BIN)/python -m $(PYTEST) interop
 
 # The second report is the stricter one for the pure code.
-coverage: fixtures ## run all tests and see what they reach
+coverage: fixtures peers ## run all tests and see what they reach
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m $(PYTEST)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='goplugin_py/wire/*' --fail-under=95
 
-bench: $(INSTALLED) ## compare with raw grpcio, on a quiet machine
-	@$(BIN)/python -m interop.fixtures echo-plugin callback-plugin-1.8.0
+bench: $(INSTALLED) ## measure beside other libraries, on a quiet machine
+	@$(BIN)/python -m interop.fixtures echo-host echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.bench
+
+# Here, so that no test waits for a download.
+peers: $(INSTALLED)
+	@$(BIN)/python -m interop.bench --install
 
 # Takes SOAK_ARGS, such as "--minutes 3".
 soak: $(INSTALLED) ## see for ten minutes whether a host with 50 plugins grows
@@ -113,7 +117,7 @@ stress: $(INSTALLED) ## start 1,000 plugins, fail at every step, log a million l
 	@$(BIN)/python -m interop.stress
 
 clean: ## remove what these targets made
-	@rm -rf $(VENV) .venv-proto .venv-protoc-go go-fixtures/bin build dist \
+	@rm -rf $(VENV) .venv-bench .venv-proto .venv-protoc-go go-fixtures/bin build dist \
 	  .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find goplugin_py interop tests examples proto go-fixtures \
 	  -name __pycache__ -prune -exec rm -rf {} +

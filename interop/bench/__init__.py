@@ -1,0 +1,1 @@
+"""The benchmark, `make bench`: this library beside others, in one run."""
