@@ -94,8 +94,9 @@ class PluginProcess:
                 exc.command = self._command
             if not isinstance(exc, OSError) or isinstance(exc, LaunchError):
                 raise
+            program = self._command[0] if self._command else self.runner.name
             raise LaunchError(
-                f"can't run {self._command[0]!r}: {exc.strerror or exc}"
+                f"can't run {program!r}: {exc.strerror or exc}"
             ).with_evidence(
                 command=self._command,
                 stderr_tail=(),

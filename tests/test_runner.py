@@ -39,7 +39,7 @@ from goplugin_py import (
 from goplugin_py.process.runner import SameAddresses
 from goplugin_py.testing import FakeRunner
 from tests.echo import HANDSHAKE, Echo, add_echo, call, client_config
-from tests.peers import WAIT, until
+from tests.peers import WAIT, run_python, until
 from tests.runners import PlainRunner, Tampered, tampered
 
 KILL_SLACK = 1.0
@@ -513,6 +513,34 @@ def test_kill_does_not_wait_for_a_start_that_blocks() -> None:
     assert runner.killed.wait(WAIT)
 
 
+def test_ctrl_c_ends_a_start_that_blocks_and_what_it_starts_later() -> None:
+    release = threading.Event()
+
+    class Slow(FakeRunner):
+        def start(self) -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            release.wait()
+            super().start()
+
+    runner = Slow()
+    with pytest.raises(KeyboardInterrupt):
+        Client(fake_config(runner)).start()
+    release.set()
+    assert runner.killed.wait(WAIT)
+
+
+def test_a_plugin_does_not_outlive_an_interpreter_that_ends_without_kill() -> None:
+    script = """
+from goplugin_py import Client, CommandRunner
+from tests.echo import client_config
+client = Client(client_config(runner=CommandRunner))
+client.start()
+print(client.id, end="")
+"""
+    pid, _ = run_python(script)
+    until(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
 @pytest.mark.parametrize(
     ("diagnose", "note"),
     [
@@ -842,6 +870,19 @@ def test_an_attached_runner_that_fails_at_all_it_does_is_logged(
     assert "the runner can't kill plugin elsewhere-" in caplog.text
     assert "its runner does not say that it has ended" in caplog.text
     first.kill(0)
+
+
+def test_an_attached_runner_that_loses_sight_is_logged_and_the_plugin_ended(
+    running: tuple[Client, ReattachConfig], caplog: pytest.LogCaptureFixture
+) -> None:
+    first, reattach = running
+    runner = Elsewhere(reattach.pid, wait=lambda: 1 // 0)
+    with attached(reattach, lambda config: runner) as client:
+        assert client.wait(WAIT) is None
+        assert not client.exited
+        client.ping()
+    assert "the runner lost sight of plugin elsewhere-" in caplog.text
+    assert first.wait(WAIT) is not None
 
 
 def test_a_directory_has_another_path_and_nothing_else_is_reachable(

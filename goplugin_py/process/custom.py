@@ -83,10 +83,11 @@ class CustomRunner:
         Raises:
             LaunchError: It did not, or its streams are none.
         """
-        threading.Thread(
+        thread = threading.Thread(
             target=self._live, name=f"goplugin-runner-{self.name}", daemon=True
-        ).start()
+        )
         try:
+            thread.start()
             if self._has_started():
                 return
         except BaseException:  # Ctrl-C
