@@ -118,7 +118,7 @@ class Actor(ActorServicer):
         with self._broker.dial(service_id, timeout=request.timeout) as channel:
             good, error = 0, ""
             for answer, expected in list(
-                _calls(PeerStub(channel), service_id, request)
+                begin_calls(PeerStub(channel), service_id, request)
             ):
                 try:
                     good += answer.result() == expected
@@ -127,8 +127,8 @@ class Actor(ActorServicer):
             return good, error
 
 
-def _calls(
-    peer: PeerStub, service_id: int, request: DialRequest
+def begin_calls(
+    peer: Any, service_id: int, request: DialRequest
 ) -> Iterator[tuple[Any, Message]]:
     """Begin all that is to be called; give futures, and what they should result in."""
     timeout = request.timeout

@@ -5,12 +5,14 @@ Whatever the host and the plugin are written in, the test gets an Actor for each
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +20,15 @@ from typing import Any
 
 import grpc
 
-from goplugin_py import Client, ClientConfig
+from goplugin_py import Client, ClientConfig, aio
+from interop import callback_plugin_aio
 from interop.callback_pb2 import AcceptRequest, DialReply, DialRequest, StopRequest
 from interop.callback_pb2_grpc import ActorStub
-from interop.callback_plugin import BUSY, COMMAND, HANDSHAKE, Actor, CallbackPlugin
+from interop.callback_plugin import BUSY, COMMAND, HANDSHAKE, CallbackPlugin
 from interop.fixtures import ROOT, binary
 
 PYTHON = "python"
+ASYNCIO = "asyncio"
 GO = "1.8.0"
 # A pair starts two processes, and each may be one of many that start on a busy machine.
 START_TIMEOUT = 30.0
@@ -36,7 +40,7 @@ class Link:
     """Who the two sides are, and how they are connected."""
 
     host: str
-    """`PYTHON`, or the version of the go-plugin that the Go host uses."""
+    """`PYTHON`, `ASYNCIO`, or the version of the go-plugin that the Go host uses."""
 
     plugin: str
     mtls: bool = False
@@ -52,20 +56,55 @@ class Link:
         """How to start the plugin."""
         if self.plugin == PYTHON:
             return list(COMMAND)
+        if self.plugin == ASYNCIO:
+            return list(callback_plugin_aio.COMMAND)
         return [str(binary(f"callback-plugin-{self.plugin}"))]
+
+
+class LoopThread:
+    """An event loop in a thread of its own, for a host that the test drives."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        """Await something on the loop; return its result."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(BUSY)
+
+    def close(self) -> None:
+        """End the loop, and require that nothing was left on it."""
+        left = self.run(self._others())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(BUSY)
+        self._loop.close()
+        assert not left
+
+    async def _others(self) -> set[asyncio.Task[Any]]:
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def _awaited(call: Any, request: object, options: dict[str, Any]) -> Any:
+    return await call(request, **options)
 
 
 class Side:
     """One side's Actor, wherever it runs; every call is bounded."""
 
-    def __init__(self, actor: Actor | ActorStub) -> None:
-        self._actor: Any = actor
-        self._is_remote = not isinstance(actor, Actor)
+    def __init__(self, actor: Any, loop: LoopThread | None = None) -> None:
+        """Take a host's Actor, or a stub of one; with its loop if it is awaited."""
+        self._actor = actor
+        self._loop = loop
+        self._is_remote = isinstance(actor, ActorStub)
         self._accepted: list[int] = []
 
     def _call(self, method: str, request: object) -> Any:
         call = getattr(self._actor, method)
-        return call(request, timeout=BUSY) if self._is_remote else call(request)
+        options = {"timeout": BUSY} if self._is_remote else {}
+        if self._loop is None:
+            return call(request, **options)
+        return self._loop.run(_awaited(call, request, options))
 
     def accept(self, *ids: int, count: int = 0) -> list[int]:
         """Serve a Peer under each id, and under `count` ids of the broker's choice."""
@@ -143,8 +182,31 @@ def linked(
             yield pair
         pair.pool.shutdown(wait=True)
         return
+    if link.host == ASYNCIO:
+        with asyncio_host(link, command=command, accepted=accepted) as pair:
+            yield pair
+        return
     with go_host(link, command=command, accepted=accepted) as pair:
         yield pair
+
+
+@contextlib.contextmanager
+def asyncio_host(
+    link: Link, *, command: Sequence[str], accepted: tuple[int, ...] = ()
+) -> Iterator[Pair]:
+    """Run a host on an event loop of its own."""
+    plugins = {"callback": callback_plugin_aio.CallbackPlugin(accepted)}
+    with contextlib.closing(LoopThread()) as loop:
+        client = aio.Client(python_config(link, command=command, plugins=plugins))
+        try:
+            host, plugin = loop.run(client.dispense("callback"))
+            pair = Pair(host=Side(host, loop), plugin=Side(plugin, loop))
+            yield pair
+            if link.plugin not in (PYTHON, ASYNCIO):
+                pair.plugin.stop_all()
+        finally:
+            loop.run(client.kill())
+        pair.pool.shutdown(wait=True)
 
 
 def python_config(
@@ -155,10 +217,10 @@ def python_config(
     **changes: Any,
 ) -> ClientConfig:
     """Configure a Python host."""
+    changes.setdefault("plugins", {"callback": CallbackPlugin(accepted)})
     return ClientConfig(
         command=command or link.command,
         handshake=HANDSHAKE,
-        plugins={"callback": CallbackPlugin(accepted)},
         auto_mtls=link.mtls,
         broker_multiplex=link.mux,
         start_timeout=START_TIMEOUT,
@@ -190,7 +252,7 @@ def go_host(
                 yield pair
                 if host.poll() is None:
                     pair.host.stop_all()
-                if host.poll() is None and link.plugin != PYTHON:
+                if host.poll() is None and link.plugin not in (PYTHON, ASYNCIO):
                     pair.plugin.stop_all()
             pair.pool.shutdown(wait=True)
             if host.poll() is None:

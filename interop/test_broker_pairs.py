@@ -9,11 +9,14 @@ from collections.abc import Iterator
 import pytest
 
 from interop.callback_plugin import BUSY
-from interop.callback_sides import GO, PYTHON, Link, Pair, linked, outcome
+from interop.callback_sides import ASYNCIO, GO, PYTHON, Link, Pair, linked, outcome
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
-PEERS = [(PYTHON, GO), (GO, PYTHON), (PYTHON, PYTHON)]
+PEERS = [
+    *((PYTHON, GO), (GO, PYTHON), (PYTHON, PYTHON)),
+    *((ASYNCIO, GO), (GO, ASYNCIO)),
+]
 LINKS = [
     Link(host, plugin, mtls, mux)
     for host, plugin in PEERS
