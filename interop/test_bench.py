@@ -127,6 +127,14 @@ def test_a_target_may_be_a_floor() -> None:
     assert Target("speed", Spread(1, 1, 1), 2, is_floor=True).verdict.startswith("miss")
 
 
+def test_a_target_is_not_judged_on_a_machine_that_cannot_reach_it() -> None:
+    target = Target(
+        "speed", Spread(1, 2, 5), 4, is_floor=True, lacking="it takes wings"
+    )
+    assert target.verdict == "not judged: it takes wings"
+    assert not target.is_open
+
+
 def test_all_tables_and_targets_come_from_complete_results() -> None:
     results = made_up()
     assert not complete.missing(results)

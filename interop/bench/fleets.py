@@ -9,11 +9,11 @@ from interop.bench.samples import Samples
 from interop.bench.sizes import Sizes
 from interop.bench.turns import turns
 
-ONE_BY_ONE = "start one by one"
-TOGETHER = "start together"
+ONE_BY_ONE = "each start, one by one"
+TOGETHER = "each start, all together"
 LATENCY = "unary call, {} running"
 MEMORY = "memory of the host, {} running"
-PER_PLUGIN = "memory per further plugin"
+PER_PLUGIN = "memory per further plugin, KiB"
 LOOPS = "relay threads"
 
 LIBRARIES = ("goplugin_blocking", "goplugin_aio", "python_plugin")
@@ -62,7 +62,7 @@ def _fleet(
         samples.add(MEMORY.format(count), name, turn, memories[count])
     _, middle, last = sizes.fleet
     samples.add(ONE_BY_ONE, name, turn, took / (last - middle))
-    growth = (memories[last] - memories[middle]) / (last - middle)
+    growth = (memories[last] - memories[middle]) / 1024 / (last - middle)
     samples.add(PER_PLUGIN, name, turn, growth)
     samples.add(LOOPS, name, turn, driver.ask("loops")[0])
     driver.ask("fewer")

@@ -102,8 +102,6 @@ def _fleets(results: Results) -> str:
 
 
 def _quantity(figure: str) -> Callable[[Spread | None], str]:
-    if figure == fleets.PER_PLUGIN:
-        return lambda spread: f"{spread.middle / 1024:.0f} KiB" if spread else NOTHING
-    if figure == fleets.LOOPS:
+    if figure in (fleets.LOOPS, fleets.PER_PLUGIN):
         return lambda spread: f"{spread.middle:.0f}" if spread else NOTHING
     return _size if figure.startswith("memory") else _time

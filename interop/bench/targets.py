@@ -12,7 +12,6 @@ from interop.bench.sizes import Sizes
 
 # Starts are work: more of them at once than there are cores gain nothing.
 CORES_FOR_FOURFOLD = 8
-KIB = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +24,8 @@ class Target:
     is_floor: bool = False
     """Whether the figure has to reach the limit, instead of staying below it."""
     unit: str = "×"
+    lacking: str = ""
+    """What this machine would need before the target means anything."""
 
     @property
     def is_met(self) -> bool:
@@ -35,11 +36,13 @@ class Target:
     def is_open(self) -> bool:
         """Whether noise keeps the run from telling."""
         ends = {self._is_good(self._found.low), self._is_good(self._found.high)}
-        return self._found.is_noisy and len(ends) == 2
+        return not self.lacking and self._found.is_noisy and len(ends) == 2
 
     @property
     def verdict(self) -> str:
         """The answer in words."""
+        if self.lacking:
+            return f"not judged: {self.lacking}"
         if self.is_open:
             return "too noisy to say"
         if self.is_met:
@@ -114,13 +117,14 @@ def _starts(samples: Samples) -> Iterator[Target]:
 def _fleets(samples: Samples, sizes: Sizes) -> Iterator[Target]:
     first, middle, last = sizes.fleet
     growth = samples.spread(fleets.PER_PLUGIN, SECURE)
-    yield Target(f"{fleets.PER_PLUGIN}, AutoMTLS", growth, 300 * KIB, unit="bytes")
+    yield Target(f"{fleets.PER_PLUGIN}, AutoMTLS", growth, 300, unit="KiB")
     loops = samples.spread(fleets.LOOPS, SECURE)
     yield Target(f"{fleets.LOOPS}, {last} running", loops, 1, unit="")
     title = fleets.LATENCY.format(last)
     slower = samples.ratio(title, SECURE, SECURE, of=fleets.LATENCY.format(first))
     yield Target(f"{title}, AutoMTLS, to {first} running", slower, 1.2)
-    if (os.cpu_count() or 1) >= CORES_FOR_FOURFOLD:
-        faster = samples.ratio(fleets.ONE_BY_ONE, SECURE, SECURE, of=fleets.TOGETHER)
-        what = f"speed of {last - middle} starts together, to one by one"
-        yield _at_least(what, faster, 4)
+    faster = samples.ratio(fleets.ONE_BY_ONE, SECURE, SECURE, of=fleets.TOGETHER)
+    what = f"speed of {last - middle} starts all together, to one by one"
+    has_cores = (os.cpu_count() or 1) >= CORES_FOR_FOURFOLD
+    lacking = "" if has_cores else f"it takes {CORES_FOR_FOURFOLD} cores"
+    yield Target(what, faster, 4, is_floor=True, lacking=lacking)
