@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import textwrap
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from goplugin_py.errors import ManifestError
 from goplugin_py.process.secure import SecureConfig
 from goplugin_py.registry import Manifest, Version, parse_manifest
+from tests.peers import ROOT
 
 FULL = """
 id: kv
@@ -57,6 +59,15 @@ def test_a_checksum_of_digits_only_and_another_hash_are_fine() -> None:
     assert manifest.secure == SecureConfig(bytes.fromhex(digest), "sha512")
     manifest = parse_manifest(f"id: kv\nversion: 1.0.0\nchecksum: {'12' * 32}")
     assert manifest.secure == SecureConfig(bytes.fromhex("12" * 32), "sha256")
+
+
+def test_the_documentation_shows_a_manifest() -> None:
+    text = (ROOT / "docs" / "supervision.md").read_text()
+    [shown] = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    manifest = parse_manifest(shown.replace("9f86d0...", DIGEST.hex()))
+    assert str(manifest) == "kv 1.10.0"
+    assert manifest.protocol_versions == (1, 2)
+    assert manifest.command == ("./kv-plugin", "--quiet")
 
 
 def having(line: str) -> str:
