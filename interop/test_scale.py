@@ -1,4 +1,4 @@
-"""Fifty Go plugins under one Python host, with AutoMTLS."""
+"""Fifty Go plugins under one Python host, with AutoMTLS; and what a soak notices."""
 
 import gc
 import os
@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from goplugin_py import Client
+from interop import soak
 from interop.echo_pb2 import Payload
 from interop.python_host import WAIT, descriptors, echo_config, our_threads
 
@@ -107,3 +108,26 @@ def test_a_further_plugin_takes_little_memory(
     finally:
         tracemalloc.stop()
     assert traced // len(further) < TRACED
+
+
+@pytest.mark.parametrize("leaks", [False, True], ids=["flat", "leak"])
+def test_a_soak_fails_when_visits_leak(
+    leaks: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make soak`: here with short periods, of which the first two warm up."""
+    leaked: list[int] = []
+    pause = threading.Event()
+
+    def visit() -> None:
+        pause.wait(0.005)
+        if leaks:
+            leaked.append(os.dup(0))
+
+    monkeypatch.setattr(soak, "PERIOD", 0.2)
+    monkeypatch.setattr(soak, "VISITS", (visit,))
+    try:
+        assert soak.soak(minutes=0, clients=[]) is not leaks
+    finally:
+        for descriptor in leaked:
+            os.close(descriptor)
+    assert ("grown beyond" in capsys.readouterr().out) is leaks
