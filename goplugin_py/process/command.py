@@ -38,12 +38,13 @@ class CommandRunner:
 
         Args:
             spec: What to run.
-            command: The command that runs it; None runs the spec's own as it is.
+            command: The command that runs it, looked up on the `PATH` of this process;
+                None runs the spec's own, on the plugin's.
             sockets_at: Where the plugin finds the socket directory, if the command
                 shows it under another path; addresses outside are refused then.
         """
         self._spec = spec
-        self._command = list(spec.command if command is None else command)
+        self._command = list(spec.command if command is None else _found(command))
         self._env = dict(spec.env)
         self._translator: AddressTranslator = SameAddresses()
         if sockets_at is not None:
@@ -104,3 +105,8 @@ class CommandRunner:
     def host_to_plugin(self, address: Address) -> Address:
         """See `AddressTranslator.host_to_plugin`."""
         return self._translator.host_to_plugin(address)
+
+
+def _found(command: Sequence[str]) -> list[str]:
+    program, *arguments = command
+    return [shutil.which(program) or program, *arguments]

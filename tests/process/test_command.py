@@ -40,6 +40,18 @@ def test_another_command_runs_it_under_the_name_of_the_plugin() -> None:
     assert run(runner)[0] == b"run /opt/bin/plugin -v\n"
 
 
+def test_the_other_command_is_a_program_of_this_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `inherit_env=False` leaves the plugin without a PATH."""
+    tool = tmp_path / "tool"
+    tool.write_text("#!/bin/sh\necho tool")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    runner = CommandRunner(spec("plugin", env={}), command=["tool"])
+    assert run(runner)[0] == b"tool\n"
+
+
 def test_a_plugin_that_its_runner_names_needs_no_command() -> None:
     runner = CommandRunner(spec(), command=["/bin/echo", "hello"])
     assert runner.name == "echo"

@@ -10,19 +10,27 @@ import grpc
 
 from goplugin_py import (
     Address,
+    AddressTranslator,
+    AttachedRunner,
     Broker,
     BrokeredServer,
     BrokerTimeout,
     Client,
     ClientConfig,
+    CommandRunner,
     ConnectionLost,
+    DirectoryTranslator,
     ExitedEarly,
+    ExitStatus,
     Handshake,
     HandshakeConfig,
     LaunchError,
+    PidRunner,
     Plugin,
     PluginServer,
     ReattachConfig,
+    Runner,
+    RunnerSpec,
     SecureConfig,
     ServeConfig,
     ServeTestConfig,
@@ -35,6 +43,7 @@ from goplugin_py import (
     probe,
     serve,
 )
+from goplugin_py.testing import FakeRunner, check_attached_runner, check_runner
 
 HANDSHAKE = HandshakeConfig(
     protocol_version=1, magic_cookie_key="KEY", magic_cookie_value="value"
@@ -92,9 +101,9 @@ def host() -> None:
         assert_type(client, Client)
         assert_type(client.dispense("kv"), Any)
         assert_type(client.ping(timeout=1.0), None)
-        assert_type(client.wait(1.0), int | None)
+        assert_type(client.wait(1.0), ExitStatus | None)
         assert_type(client.exited, bool)
-        assert_type(client.exit_status, int | None)
+        assert_type(client.exit_status, ExitStatus | None)
         assert_type(client.pid, int | None)
         assert_type(client.id, str)
         assert_type(client.address, Address)
@@ -163,3 +172,48 @@ def reattach(client: Client) -> None:
     test.stop.set()
     config = ServeConfig(handshake=HANDSHAKE, plugins={}, test=test)
     assert_type(PluginServer(config).reattach_config, ReattachConfig)
+
+
+class OwnRunner:
+    """A runner that knows nothing of the library but an address and what to run."""
+
+    def __init__(self, spec: RunnerSpec) -> None:
+        self.name, self.id = spec.command[0], ""
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(["kv"], stdout=-1, stderr=-1)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self.stdout, self.stderr = self._process.stdout, self._process.stderr
+
+    def wait(self) -> int:
+        return self._process.wait()
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def diagnose(self) -> list[str]:
+        return []
+
+    def plugin_to_host(self, address: Address) -> Address:
+        return address
+
+    def host_to_plugin(self, address: Address) -> Address:
+        return address
+
+
+def runners(spec: RunnerSpec, reattach: ReattachConfig) -> None:
+    for kind in (OwnRunner, CommandRunner, FakeRunner):
+        ClientConfig(runner=kind, handshake=HANDSHAKE, plugins={})
+        check_runner(kind)
+    runner: Runner = CommandRunner(spec, command=["bwrap"], sockets_at="/sockets")
+    attached: AttachedRunner = PidRunner(reattach.pid)
+    translators: list[AddressTranslator] = [runner, attached]
+    translators.append(DirectoryTranslator(host="/run/kv", plugin="/sockets"))
+    ClientConfig(
+        reattach=reattach,
+        attached_runner=lambda reattach: PidRunner(reattach.pid),
+        handshake=HANDSHAKE,
+        plugins={},
+    )
+    check_attached_runner(lambda: PidRunner(1), timeout=2.0)
