@@ -1,45 +1,45 @@
-"""Whether anybody is connected to a socket that somebody else listens on."""
+"""Whether anybody is connected to a socket that this process listens on.
 
+The system's tables of sockets are of no use: they lack those who come from another
+network namespace, such as a container's.
+"""
+
+import contextlib
+import os
+import socket
+
+from goplugin_py.net.sockets import address_of
 from goplugin_py.wire.address import Address
 
-_LISTENS = "00010000"  # /proc/net/unix: __SO_ACCEPTCON
-_ESTABLISHED = "01"  # /proc/net/tcp: TCP_ESTABLISHED
+_DESCRIPTORS = "/dev/fd"
 
 
 def has_connections(address: Address) -> bool | None:
-    """Tell whether a listener in this network namespace has connections now.
-
-    A connection counts from its beginning, accepted or not.
+    """Tell whether this process has accepted connections at an address, open now.
 
     Returns:
-        None where the system does not tell.
+        None where that can't be told.
     """
+    if socket.getdefaulttimeout() is not None:
+        return None  # a look would make every socket of the process non-blocking
     try:
-        if address.network == "unix":
-            return _has_unix(address.text)
-        return _has_tcp(address.host_port[1])
-    except OSError:  # no Linux
+        names = os.listdir(_DESCRIPTORS)
+    except OSError:
         return None
+    return any(_is_connection(int(name), address) for name in names)
 
 
-def _has_unix(path: str) -> bool:
-    # Both the listener and its ends of the connections go by the listener's path.
-    for row in _rows("/proc/net/unix", 7):
-        if row[-1] == path and row[3] != _LISTENS:
-            return True
+def _is_connection(descriptor: int, address: Address) -> bool:
+    with contextlib.suppress(OSError, ValueError):  # it is something else, or closed
+        sock = socket.socket(fileno=descriptor)
+        try:
+            # What was accepted has the listener's address.
+            is_ours = sock.type == socket.SOCK_STREAM and address_of(sock) == address
+            return is_ours and not _listens(sock)
+        finally:
+            sock.detach()  # it is not ours to close
     return False
 
 
-def _has_tcp(port: int) -> bool:
-    tables = ("/proc/net/tcp", "/proc/net/tcp6")
-    return any(
-        row[3] == _ESTABLISHED and int(row[1].rpartition(":")[2], 16) == port
-        for table in tables
-        for row in _rows(table)
-    )
-
-
-def _rows(table: str, splits: int = -1) -> list[list[str]]:
-    with open(table, encoding="utf-8", errors="surrogateescape") as file:
-        lines = file.read().split("\n")
-    return [row for line in lines[1:] if (row := line.split(maxsplit=splits))]
+def _listens(sock: socket.socket) -> bool:
+    return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

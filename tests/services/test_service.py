@@ -217,6 +217,7 @@ def test_a_plugin_without_a_broker_is_an_error_that_says_so() -> None:
 
 def test_a_plugin_stops_what_it_served_to_a_host_that_is_gone(sockets: Pair) -> None:
     """And serves the next host, if one may attach."""
+    until(lambda: sockets.plugin._streams)
     sockets.plugin.accept_and_serve(7, add_echo)
     sockets.stream.close(WAIT)
     until(lambda: not sockets.plugin._services)
