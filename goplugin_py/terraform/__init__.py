@@ -1,36 +1,99 @@
-"""Terraform's provider protocols, for hosts and for providers.
+"""Terraform: its providers driven from Python, and their protocols.
+
+`Provider.launch` starts any provider, without the terraform program:
+
+    with Provider.launch("terraform-provider-time") as time:
+        time.configure({})
+        plan = time.resource("time_sleep").plan({"create_duration": "1s"})
+        state = plan.apply()
 
 `HANDSHAKE` is what Terraform, OpenTofu and every provider agree on.
 `tfplugin5` and `tfplugin6` hold the messages and gRPC stubs of the two major
-versions. Each is imported when first used: a process speaks one of them, and Terraform
-starts several provider processes per command, so start-up time counts.
+versions, `cty` the types and values. Everything is imported when first used: a process
+speaks one of the protocols, and Terraform starts several provider processes per
+command, so start-up time counts. Values need the `msgpack` library, which comes with
+the extra `goplugin_py[terraform]`.
 """
 
 import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
 
-from goplugin_py import HandshakeConfig
-
+# What `typing` calls so; importing that costs more than all else here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from goplugin_py.terraform import tfplugin5, tfplugin6
+    from goplugin_py.terraform import cty, schema, tfplugin5, tfplugin6
+    from goplugin_py.terraform.cty import UNKNOWN
+    from goplugin_py.terraform.diagnostics import Diagnostic, Severity
+    from goplugin_py.terraform.errors import (
+        ApplyFailed,
+        ApplyInterrupted,
+        DiagnosticError,
+        FunctionFailed,
+        InvalidAnswer,
+        InvalidConfig,
+        NotSupported,
+        ProviderNotFound,
+        ProviderWarning,
+        UnknownName,
+    )
+    from goplugin_py.terraform.handshake import HANDSHAKE
+    from goplugin_py.terraform.plan import Action, Plan
+    from goplugin_py.terraform.provider import Provider
+    from goplugin_py.terraform.search import find_provider
+    from goplugin_py.terraform.state import State
 
-__all__ = ["HANDSHAKE", "tfplugin5", "tfplugin6"]
+__all__ = [  # noqa: RUF022 - grouped
+    # both sides
+    "HANDSHAKE",
+    "cty",
+    "tfplugin5",
+    "tfplugin6",
+    # host
+    "Action",
+    "Diagnostic",
+    "Plan",
+    "Provider",
+    "Severity",
+    "State",
+    "UNKNOWN",
+    "find_provider",
+    "schema",
+    # errors
+    "ApplyFailed",
+    "ApplyInterrupted",
+    "DiagnosticError",
+    "FunctionFailed",
+    "InvalidAnswer",
+    "InvalidConfig",
+    "NotSupported",
+    "ProviderNotFound",
+    "ProviderWarning",
+    "UnknownName",
+]
 
-# Terraform: internal/plugin.Handshake. The version is that of providers from before
-# versions were negotiated; all since then offer 5 or 6 in `versioned_plugins`.
-HANDSHAKE = HandshakeConfig(
-    protocol_version=4,
-    magic_cookie_key="TF_PLUGIN_MAGIC_COOKIE",
-    magic_cookie_value=(
-        "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2"
-    ),
-)
+_MODULES = ("cty", "schema", "tfplugin5", "tfplugin6")
+_HOMES = {
+    "Action": "plan",
+    "Diagnostic": "diagnostics",
+    "HANDSHAKE": "handshake",
+    "Plan": "plan",
+    "Provider": "provider",
+    "Severity": "diagnostics",
+    "State": "state",
+    "UNKNOWN": "cty",
+    "find_provider": "search",
+}
 
-_MODULES = ("tfplugin5", "tfplugin6")
 
-
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
+    value: object = getattr(home, name)
+    globals()[name] = value  # this function is not asked again
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,275 @@
+"""A Terraform provider, run by Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from goplugin_py import Client, ClientConfig, Plugin
+from goplugin_py.terraform.action import ProviderAction
+from goplugin_py.terraform.configuration import configured
+from goplugin_py.terraform.connection import Connection, settle
+from goplugin_py.terraform.cty import Value
+from goplugin_py.terraform.data_source import DataSource
+from goplugin_py.terraform.ephemeral import EphemeralResource
+from goplugin_py.terraform.errors import NotSupported, UnknownName
+from goplugin_py.terraform.function import ProviderFunction
+from goplugin_py.terraform.handshake import HANDSHAKE
+from goplugin_py.terraform.listing import ListResource
+from goplugin_py.terraform.protocol import VERSIONS, Protocol
+from goplugin_py.terraform.resource import Resource
+from goplugin_py.terraform.schema import (
+    IdentitySchema,
+    ProviderSchema,
+)
+from goplugin_py.terraform.schema_messages import read_identities, read_schema
+from goplugin_py.terraform.search import find_provider
+
+__all__ = ["Provider"]
+
+# What providers are told about their host; some ask for a minimum.
+TERRAFORM_VERSION = "1.14.0"
+STOP_TIMEOUT = 10.0
+
+_Known = TypeVar("_Known")
+
+
+class Provider:
+    """A provider that runs: any, of protocol 5 or 6.
+
+    `Provider.launch` starts one. It is a context manager, and its methods are safe from
+    any thread.
+    """
+
+    def __init__(self, client: Client) -> None:
+        """Take over a client; `launch` makes one."""
+        self._client = client
+        self._connection: Connection | None = None
+        self._schema: ProviderSchema | None = None
+
+    @classmethod
+    def launch(
+        cls,
+        provider: str | os.PathLike[str],
+        *arguments: str,
+        version: str = "",
+        **options: Any,
+    ) -> Self:
+        """Start a provider, and read its schema.
+
+        Args:
+            provider: The path of its executable, or its name or address, such as
+                `terraform-provider-time` or `hashicorp/time`, to be found where
+                Terraform finds it (see `find_provider`).
+            arguments: For the executable; providers take none.
+            version: Of the provider, if it is to be found; else the highest.
+            options: Of `ClientConfig`, such as `env` or `start_timeout`.
+
+        Raises:
+            ProviderNotFound: There is none of the name.
+            LaunchError: It could not be started.
+            DiagnosticError: It has no valid schema.
+        """
+        path = find_provider(provider, version=version)
+        started = cls(Client(_config([str(path), *arguments], options)))
+        try:
+            _ = started.schema
+        except BaseException:
+            started.close()
+            raise
+        return started
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the provider; idempotent."""
+        self._client.kill()
+
+    def stop(self) -> None:
+        """Ask the provider to cancel what it is doing; it stays there.
+
+        Calls that it was busy with return what they have done so far, as errors.
+
+        Raises:
+            DiagnosticError: It can't.
+        """
+        answer = self._connected.call("StopProvider", timeout=STOP_TIMEOUT)
+        if answer.Error:
+            raise NotSupported(f"the provider could not stop: {answer.Error}")
+
+    @property
+    def client(self) -> Client:
+        """The plugin that it runs as."""
+        return self._client
+
+    @property
+    def protocol_version(self) -> int:
+        """Which of the protocols it speaks: 5 or 6."""
+        return self._connected.protocol.version
+
+    @property
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._client.start()
+            version = self._client.negotiated_version
+            self._connection = Connection(self._client, Protocol(version))
+        return self._connection
+
+    @property
+    def schema(self) -> ProviderSchema:
+        """Everything in it; read once.
+
+        Raises:
+            DiagnosticError: It can't tell.
+            InvalidAnswer: It breaks the rules of schemas.
+        """
+        if self._schema is None:
+            answer = self._connected.call("GetProviderSchema")
+            settle(answer.diagnostics)
+            self._schema = read_schema(answer, self._identities())
+        return self._schema
+
+    def _identities(self) -> Mapping[str, IdentitySchema]:
+        try:
+            answer = self._connected.call("GetResourceIdentitySchemas")
+        except NotSupported:
+            return {}  # it came with later versions of both protocols
+        settle(answer.diagnostics)
+        return read_identities(answer.identity_schemas)
+
+    def validate_config(self, config: Mapping[str, object]) -> None:
+        """Check the provider's own configuration, which may have unknown values.
+
+        Raises:
+            InvalidConfig: It does not fit the schema; the provider was not asked.
+            DiagnosticError: The provider refuses it.
+        """
+        self._validate(configured(self.schema.provider.block, config))
+
+    def _validate(self, config: Value) -> None:
+        packed = self._connected.protocol.pack_block(config, self.schema.provider.block)
+        answer = self._connected.call("ValidateProviderConfig", config=packed)
+        settle(answer.diagnostics)
+
+    def configure(
+        self,
+        config: Mapping[str, object] | None = None,
+        *,
+        terraform_version: str = TERRAFORM_VERSION,
+    ) -> None:
+        """Configure the provider, which all but its functions need once.
+
+        Args:
+            config: The provider's own configuration.
+            terraform_version: What to tell it about its host.
+
+        Raises:
+            InvalidConfig: It does not fit the schema; the provider was not asked.
+            DiagnosticError: The provider refuses it.
+        """
+        value = configured(self.schema.provider.block, config or {})
+        self._validate(value)
+        protocol = self._connected.protocol
+        answer = self._connected.call(
+            "ConfigureProvider",
+            terraform_version=terraform_version,
+            config=protocol.pack_block(value, self.schema.provider.block),
+            client_capabilities=protocol.capabilities(),
+        )
+        settle(answer.diagnostics)
+
+    # What is in it
+
+    def resource(self, type_name: str) -> Resource:
+        """Return a resource type.
+
+        Raises:
+            UnknownName: It has none of the name.
+        """
+        _known(self.schema.resources, "resource", type_name)
+        return Resource(type_name, self._connected, self.schema)
+
+    def data_source(self, type_name: str) -> DataSource:
+        """Return a data source.
+
+        Raises:
+            UnknownName: It has none of the name.
+        """
+        _known(self.schema.data_sources, "data source", type_name)
+        return DataSource(type_name, self._connected, self.schema)
+
+    def function(self, name: str) -> ProviderFunction:
+        """Return a function, to be called like one of Python's.
+
+        Raises:
+            UnknownName: It has none of the name.
+        """
+        schema = _known(self.schema.functions, "function", name)
+        return ProviderFunction(schema, self._connected)
+
+    def ephemeral_resource(self, type_name: str) -> EphemeralResource:
+        """Return an ephemeral resource type.
+
+        Raises:
+            UnknownName: It has none of the name.
+        """
+        _known(self.schema.ephemeral_resources, "ephemeral resource", type_name)
+        return EphemeralResource(type_name, self._connected, self.schema)
+
+    def list_resource(self, type_name: str) -> ListResource:
+        """Return a list resource.
+
+        Raises:
+            UnknownName: It has none of the name.
+        """
+        _known(self.schema.list_resources, "list resource", type_name)
+        _known(self.schema.resources, "resource", type_name)
+        return ListResource(type_name, self._connected, self.schema)
+
+    def action(self, type_name: str) -> ProviderAction:
+        """Return an action.
+
+        Raises:
+            UnknownName: It has none of the name.
+        """
+        _known(self.schema.actions, "action", type_name)
+        return ProviderAction(type_name, self._connected, self.schema)
+
+
+def _known(names: Mapping[str, _Known], kind: str, name: str) -> _Known:
+    if name not in names:
+        known = ", ".join(names) or "none"
+        raise UnknownName(f"the provider has no {kind} {name!r}; it has: {known}")
+    return names[name]
+
+
+def _config(command: list[str], options: Mapping[str, Any]) -> ClientConfig:
+    return ClientConfig(
+        command=command,
+        handshake=HANDSHAKE,
+        versioned_plugins={
+            version: {"provider": Plugin.from_stub(_stub(version))}
+            for version in VERSIONS
+        },
+        **options,
+    )
+
+
+def _stub(version: int) -> Any:
+    """Return what makes the stub of a version; the other's messages stay unloaded."""
+
+    def stub(channel: Any) -> Any:
+        return Protocol(version).messages.ProviderStub(channel)
+
+    return stub
