@@ -1,4 +1,4 @@
-"""The plugin of the broker's tests for asyncio: `python -m interop.callback_plugin_aio`.
+"""The plugin of the broker's tests for asyncio: `interop.callback_plugin_aio`.
 
 It does what `interop.callback_plugin` does, with coroutine functions.
 """

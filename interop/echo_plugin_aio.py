@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import dataclasses
 import hashlib
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator
@@ -34,6 +35,8 @@ from interop.echo_pb2 import (
 from interop.echo_pb2_grpc import EchoServicer, add_EchoServicer_to_server
 
 COMMAND = (sys.executable, "-m", "interop.echo_plugin_aio")
+
+_log = logging.getLogger("echo")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -87,6 +90,7 @@ class Echo(EchoServicer):
         return await context.abort(code, request.message)
 
     async def Sleep(self, request: SleepRequest, context: Context) -> Payload:
+        _log.debug("sleeping")
         if echo_plugin.is_stubborn():
             await _sleep_on(request.seconds)
         else:
