@@ -29,10 +29,10 @@ from goplugin_py.wire.handshake import Handshake
 
 # A plugin that reacts to SIGTERM needs milliseconds; one that is stuck never does.
 TERM_TIMEOUT = 0.3
-# After SIGKILL, for a thread whose input has ended: it takes milliseconds.
-JOIN_TIMEOUT = 1.0
-# The same for a runner, which may have to ask others to end a plugin.
-RUNNER_TIMEOUT = 0.6
+# After SIGKILL, for a thread whose input has ended, which takes milliseconds, unless a
+# handler of the user's log holds it up; or for a runner, which may have to ask others.
+# Both together stay below the second that `Client.kill` may take beyond its grace.
+JOIN_TIMEOUT = 0.6
 # What a plugin says to a person who runs it, or to a host with another cookie
 # (go-plugin: Serve).
 RUN_BY_HAND = " is a plugin"
@@ -201,9 +201,7 @@ class PluginProcess:
         if self.has_exited:
             return
         self.runner.kill()
-        if self._custom is None:
-            self.output.join(JOIN_TIMEOUT)
-        elif not self.output.join(RUNNER_TIMEOUT):
+        if not self.output.join(JOIN_TIMEOUT) and self._custom is not None:
             self._custom.abandon()
 
     def reachable(self, handshake: Handshake) -> Handshake:
