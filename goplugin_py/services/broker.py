@@ -11,6 +11,7 @@ import collections
 import contextlib
 import functools
 import itertools
+import logging
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -37,7 +38,12 @@ BROKER_TIMEOUT = 5.0  # go-plugin: GRPCBroker.Dial, timeoutWait
 # within seconds or never, but a call of Python may wait for a worker before it dials.
 ACCEPT_TIMEOUT = 600.0
 MAX_SERVICE_ID = 2**32 - 1
+# How many messages wait for a stream, or for the other side to read its own. It keeps
+# no more than that anyway, and can make us answer.
+MAX_UNSENT = MAX_OFFERS
 BROKERED_WORKERS = 10
+
+_log = logging.getLogger("goplugin.broker")
 
 # What is to be sent on one stream; None ends it.
 Outgoing: TypeAlias = "queue.SimpleQueue[ConnInfo | None]"
@@ -129,8 +135,7 @@ class LinkBroker:
         self._reaper = Reaper()
         self._lock = threading.Lock()  # guards all below
         self._streams: list[Outgoing] = []  # the newest last
-        # The other side keeps no more of them anyway.
-        self._unsent: collections.deque[ConnInfo] = collections.deque(maxlen=MAX_OFFERS)
+        self._unsent: collections.deque[ConnInfo] = collections.deque(maxlen=MAX_UNSENT)
         self._open: set[Callable[[], None]] = set()
         # With the stream by which the other side learned of it.
         self._services: dict[Service, Outgoing | None] = {}
@@ -260,10 +265,13 @@ class LinkBroker:
 
     def _send(self, info: ConnInfo) -> None:
         with self._lock:
-            if self._streams:
+            if not self._streams:
+                if not self._closed_because:
+                    self._unsent.append(info)
+            elif self._streams[-1].qsize() < MAX_UNSENT:
                 self._streams[-1].put(info)
-            elif not self._closed_because:
-                self._unsent.append(info)
+            else:
+                _log.debug("the other side does not read what its broker is sent")
 
     def remember(self, close: Callable[[], None]) -> None:
         """Let `close` be called when the broker is closed; at once if it is.

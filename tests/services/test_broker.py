@@ -15,10 +15,9 @@ import pytest
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.net.sockets import address_of, listen_unix
-from goplugin_py.services.broker import MAX_SERVICE_ID, LinkBroker
+from goplugin_py.services.broker import MAX_SERVICE_ID, MAX_UNSENT, LinkBroker
 from goplugin_py.services.exchange import MAX_ADDRESS, SocketExchange
 from goplugin_py.services.transport import Transport
-from goplugin_py.wire.offers import MAX_OFFERS
 from tests.echo import add_echo, call
 from tests.peers import WAIT, until
 from tests.services.pairs import KINDS, Pair, joined, joined_by
@@ -240,13 +239,25 @@ def test_offers_made_before_the_stream_opens_are_sent_then(lone: LinkBroker) -> 
 
 def test_what_waits_for_a_stream_is_limited(lone: LinkBroker) -> None:
     """The other side would not keep more of it either."""
-    for service_id in range(1, MAX_OFFERS + 3):
+    for service_id in range(1, MAX_UNSENT + 3):
         lone._send(offer(service_id))
     stream = lone.attach()
-    assert stream.qsize() == MAX_OFFERS
+    assert stream.qsize() == MAX_UNSENT
     first = stream.get(timeout=WAIT)
     assert first is not None
     assert first.service_id == 3
+
+
+def test_what_the_other_side_does_not_read_is_limited(
+    lone: LinkBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It may knock without end for what was stopped."""
+    stream = lone.attach()
+    with caplog.at_level(logging.DEBUG, "goplugin.broker"):
+        for _ in range(MAX_UNSENT + 1):
+            lone._send(offer(1))
+    assert stream.qsize() == MAX_UNSENT
+    assert "does not read" in caplog.text
 
 
 def test_offers_go_to_the_host_that_came_last_and_is_still_there(
