@@ -32,7 +32,8 @@ def main() -> int:
     if options.install:
         return 0
     try:
-        return run(quick=options.quick, noisy=options.noisy)
+        with environment.temporary_files():
+            return run(quick=options.quick, noisy=options.noisy)
     except Refused as problem:
         return complain([str(problem)])
 

@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import tempfile
 import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,11 +45,25 @@ def _locked() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Give all that is timed a directory for temporary files, and remove it.
+
+    Some leave their private keys there, and what is killed leaves its socket.
+    """
+    # Below /tmp, because the paths of sockets have to be short.
+    with tempfile.TemporaryDirectory(
+        prefix="bench-", dir="/tmp", ignore_cleanup_errors=True
+    ) as directory:
+        os.environ["TMPDIR"] = directory
+        yield
+
+
 def variables() -> dict[str, str]:
     """Return the environment of all that is timed.
 
     Safe paths keep a program's own directory out of its imports: some are named after
-    what they import. Nothing is compiled anew, as the first round does that.
+    what they import. Variables that change how Python compiles or prints stay out.
     """
     kept = {
         name: os.environ[name]
