@@ -23,6 +23,7 @@ FIGURES = (calls.UNARY, calls.FLIGHT, calls.SMALL, calls.LARGE, calls.ECHO)
 COLOURS = {"goplugin_py": "#2563eb", "grpcio": "#6b7280", "go-plugin": "#0d9488"}
 OTHERS = "#d97706"
 
+TITLE = "Hosts that call a Go plugin"
 ROW = 16
 LABELS = 250
 WIDTH = 820
@@ -40,8 +41,8 @@ def drawing(results: Results) -> str:
     """Return the whole picture."""
     panels = [(figure, results.hosts, RAW) for figure in FIGURES]
     panels.append((starts.LAUNCH, results.starts, starts.LAUNCH_FLOOR))
-    lines: list[str] = []
-    top = 24
+    lines = [f'<text x="8" y="20">{TITLE}; with quartiles; less is better</text>']
+    top = 52
     for figure, samples, floor in panels:
         bars = list(_bars(figure, samples, floor))
         what = f"{figure}: time, as a multiple of {floor}"
@@ -52,8 +53,8 @@ def drawing(results: Results) -> str:
         top += GAP - ROW
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" '
-        f'viewBox="0 0 {WIDTH} {top}" role="img"><title>Hosts that call a Go plugin'
-        f"</title><style>{STYLE}</style>"
+        f'viewBox="0 0 {WIDTH} {top}" role="img"><title>{TITLE}</title>'
+        f"<style>{STYLE}</style>"
     )
     return "\n".join([head, *lines, "</svg>", ""])
 
