@@ -189,7 +189,7 @@ def test_a_server_that_no_plugin_dials_is_stopped_and_the_others_are_not(
         held = hold(pair.plugin, pair.host, pair)
         files, servers = sockets(nothing_left), serving()
         assert servers == 3
-        for _ in range(10):
+        for _ in range(3):
             service_id = pair.client.broker.next_id()
             pair.client.broker.accept_and_serve(service_id, ignore, timeout=SHORT)
         assert eventually(
