@@ -14,6 +14,9 @@ _UNLIMITED = (
 
 CHANNEL_OPTIONS: tuple[tuple[str, Any], ...] = (
     *_UNLIMITED,
+    # Or a channel shares the connections of others to the same target, also those that
+    # have just failed: the next plugin may get the port of one that was killed.
+    ("grpc.use_local_subchannel_pool", 1),
     # A plugin is never behind a proxy, whatever the environment says.
     ("grpc.enable_http_proxy", 0),
     # What a path in place of a host name becomes; some servers check that it is one.
