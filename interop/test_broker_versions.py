@@ -69,6 +69,14 @@ def test_older_versions_wait_for_an_accept(pair: Pair) -> None:
         assert outcome(dialling.result(timeout=BUSY)) == (1, {})
 
 
+def test_an_older_version_understands_that_an_id_was_stopped() -> None:
+    """go-plugin 1.6.3: `failed to knock for id`, which only a refusal provokes."""
+    with linked(Link(OLDER, PYTHON, mux=True)) as pair:
+        pair.plugin.accept(7)
+        pair.plugin.stop(7)
+        assert "no listener for id 7" in pair.host.dial(7).errors[7]
+
+
 def test_a_plugin_of_1_4_3_with_mtls_can_be_dialled_but_not_dial() -> None:
     """go-plugin before 1.4.4: the plugin's dials lack `ServerName` and `RootCAs`.
 
