@@ -147,40 +147,13 @@ def test_plugin_of_asyncio_writes_nothing_but_records_to_stderr() -> None:
     assert not report.stray_lines
 
 
-KV_PLUGIN = """
-import asyncio
-from pathlib import Path
-
-from kv_pb2 import Empty, GetResponse
-from kv_pb2_grpc import KVServicer, add_KVServicer_to_server
-
-from goplugin_py import HandshakeConfig, Plugin, ServeConfig, aio
-
-
-class KV(KVServicer):
-    async def Put(self, request, context):
-        Path("kv_" + request.key).write_bytes(request.value)
-        return Empty()
-
-    def Get(self, request, context):
-        return GetResponse(value=Path("kv_" + request.key).read_bytes())
-
-
-kv = {"kv": Plugin.from_servicer(add_KVServicer_to_server, KV())}
-handshake = HandshakeConfig(1, "BASIC_PLUGIN", "hello")
-asyncio.run(aio.serve(ServeConfig(handshake=handshake, plugins=kv)))
-"""
-
-
 @pytest.mark.parametrize("host", ["kv-host", "kv-host-mtls"])
 def test_go_plugins_own_example_host_takes_it(
     host: str, nothing_left: Path, tmp_path: Path
 ) -> None:
     """go-plugin: examples/grpc; a coroutine function and a plain one."""
-    plugin = tmp_path / "plugin.py"
-    plugin.write_text(KV_PLUGIN)
     env = {
-        "KV_PLUGIN": shlex.join([sys.executable, str(plugin)]),
+        "KV_PLUGIN": shlex.join([sys.executable, str(KV / "aio_plugin.py")]),
         "KV_PROTO": "grpc",
         "PYTHONPATH": f"{KV}:{ROOT}",
     }
@@ -199,3 +172,20 @@ def test_go_plugins_own_example_host_takes_it(
 
     run_host("put", "greeting", "hällo wörld")
     assert run_host("get", "greeting") == "hällo wörld\n"
+
+
+def test_example_host_calls_go_plugins_own_example_plugin(tmp_path: Path) -> None:
+    """go-plugin: examples/grpc/plugin-go-grpc, with mutual TLS."""
+    (tmp_path / "kv-plugin").symlink_to(binary("kv-plugin"))
+    done = subprocess.run(
+        [sys.executable, str(KV / "aio_host.py")],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{KV}:{ROOT}"},
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=RUN_TIMEOUT,
+    )
+    values = [line for line in done.stdout.splitlines() if "Written" not in line]
+    assert [value for value in values if value] == ["one", "two", "three"]
+    assert done.stderr == ""
