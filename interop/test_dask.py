@@ -14,8 +14,8 @@ from interop.python_host import eventually
 
 EXAMPLE = ROOT / "examples" / "dask" / "fleet.py"
 DOCUMENT = ROOT / "docs" / "scaling.md"
-# A run takes ten seconds, most of them for the starts of Dask, and four times as long on
-# a machine with ten busy processes for each core.
+# A run takes ten seconds, most of them for the starts of Dask, and four times as long
+# on a machine with ten busy processes for each core.
 TIMEOUT = 90.0
 
 
