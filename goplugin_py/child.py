@@ -21,7 +21,7 @@ from goplugin_py.net import sockets
 from goplugin_py.process.local import LocalRunner, describe_status
 from goplugin_py.process.log import StderrLog
 from goplugin_py.process.output import FirstLine, OutputReader
-from goplugin_py.process.runner import AddressTranslator
+from goplugin_py.process.runner import AddressTranslator, RunnerSpec
 from goplugin_py.process.running import SpawnedProcess
 from goplugin_py.wire.certificates import Identity
 from goplugin_py.wire.environ import child_environ, host_variables, inherited_environ
@@ -52,24 +52,20 @@ class PluginProcess:
         Args:
             config: What to start.
             identity: Our certificate, which the plugin is told; None without AutoMTLS.
-
-        Raises:
-            ConfigError: There is nowhere to make sockets for a runner.
         """
         self._command = tuple(config.command or ())
         self._config = config
         self._notes: Sequence[str] | None = None
         self.first_line = FirstLine()
-        self.socket_directory = _socket_directory(config)
-        """Where both sides make sockets, if a runner has the plugin; else empty."""
-        environ = _environ(config, identity, self.socket_directory)
+        self.socket_directory = ""
+        """Where both sides make sockets, once a runner has the plugin; else empty."""
         self._custom: CustomRunner | None = None
         self.runner: SpawnedProcess
         if config.runner is None:
-            self.runner = _local_runner(config, environ)
+            self.runner = _local_runner(config, _environ(config, identity))
         else:
             self.runner = self._custom = _custom_runner(
-                config, environ, self.socket_directory
+                config, lambda: self._specify(identity)
             )
 
     def start(self, proceed: Callable[[], None]) -> None:
@@ -80,6 +76,7 @@ class PluginProcess:
 
         Raises:
             LaunchError: It could not be started, or it is the wrong one.
+            ConfigError: There is nowhere to make sockets for a runner.
         """
         try:
             self.runner.start(proceed)
@@ -102,6 +99,20 @@ class PluginProcess:
                 stderr_tail=(),
                 notes=self.runner.diagnose(exc),
             ) from exc
+
+    def _specify(self, identity: Identity | None) -> RunnerSpec:
+        config = self._config
+        place = config.unix_socket and config.unix_socket.directory
+        self.socket_directory = sockets.shared_directory(place or "", _group(config))
+        return RunnerSpec(
+            command=self._command,
+            env=_environ(config, identity, self.socket_directory),
+            cwd=_cwd(config),
+            stdin=config.stdin,
+            detach=config.detach,
+            socket_directory=self.socket_directory,
+            socket_group=_group(config),
+        )
 
     def _read(self) -> None:
         self.log = StderrLog(self._config.logger, self.runner.name)
@@ -260,34 +271,18 @@ def _local_runner(config: ClientConfig, environ: dict[str, str]) -> LocalRunner:
 
 
 def _custom_runner(
-    config: ClientConfig, environ: dict[str, str], socket_directory: str
+    config: ClientConfig, specify: Callable[[], RunnerSpec]
 ) -> CustomRunner:
     # Few hosts need it, and each start would pay for the import.
     from goplugin_py.process.custom import CustomRunner
-    from goplugin_py.process.runner import RunnerSpec
 
     assert config.runner is not None
-    spec = RunnerSpec(
-        command=tuple(config.command or ()),
-        env=environ,
-        cwd=_cwd(config),
-        stdin=config.stdin,
-        detach=config.detach,
-        socket_directory=socket_directory,
-        socket_group=_group(config),
-    )
-    return CustomRunner(config.runner, spec, config.start_timeout)
+    name = os.path.basename(config.command[0]) if config.command else "plugin"
+    return CustomRunner(name, config.runner, specify, config.start_timeout)
 
 
 def _cwd(config: ClientConfig) -> str | None:
     return None if config.cwd is None else os.fspath(config.cwd)
-
-
-def _socket_directory(config: ClientConfig) -> str:
-    if config.runner is None:
-        return ""
-    directory = config.unix_socket and config.unix_socket.directory
-    return sockets.shared_directory(directory or "", _group(config))
 
 
 def _group(config: ClientConfig) -> str:
@@ -295,7 +290,7 @@ def _group(config: ClientConfig) -> str:
 
 
 def _environ(
-    config: ClientConfig, identity: Identity | None, socket_directory: str
+    config: ClientConfig, identity: Identity | None, socket_directory: str = ""
 ) -> dict[str, str]:
     chosen = (config.unix_socket and config.unix_socket.directory) or ""
     ours = host_variables(

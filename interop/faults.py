@@ -5,6 +5,8 @@ it raises what a lack of descriptors, of memory, or Ctrl-C would. Prints the num
 steps, or what the first one that leaves something behind has left.
 
     python -m interop.faults descriptors "{'auto_mtls': False}"
+
+A third argument names a runner of the package, for the plugin to be run by.
 """
 
 import ast
@@ -94,4 +96,7 @@ def main(kind: str, options: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], ast.literal_eval(sys.argv[2]))
+    settings = ast.literal_eval(sys.argv[2])
+    if len(sys.argv) > 3:
+        settings["runner"] = getattr(goplugin_py, sys.argv[3])
+    main(sys.argv[1], settings)

@@ -46,6 +46,17 @@ def test_fault_at_each_step_of_a_start_leaves_nothing(
     assert all(path.name.startswith("plugin") for path in short_tmp.iterdir())
 
 
+@pytest.mark.parametrize("kind", ["descriptors", "interrupt"])
+def test_fault_at_each_step_of_a_start_by_a_runner_leaves_nothing(
+    kind: str, short_tmp: Path
+) -> None:
+    """Requirement: the socket directory and the runner's plugin among it."""
+    arguments = (kind, "{'broker_multiplex': True}", "CommandRunner")
+    steps = printed("interop.faults", *arguments, directory=short_tmp)
+    assert ast.literal_eval(steps) > 50
+    assert not list(short_tmp.iterdir())
+
+
 def test_hundred_starts_leave_nothing(short_tmp: Path) -> None:
     """Requirement: 100 in each run of the tests, 1,000 under stress."""
     out = printed("interop.stress", "cycles", "100", directory=short_tmp)

@@ -39,13 +39,24 @@ class CustomRunner:
     lag = END_LAG
 
     def __init__(
-        self, factory: RunnerFactory, spec: RunnerSpec, start_timeout: float
+        self,
+        name: str,
+        factory: RunnerFactory,
+        specify: Callable[[], RunnerSpec],
+        start_timeout: float,
     ) -> None:
-        """Prepare; nothing of the user's is called yet."""
+        """Prepare.
+
+        Args:
+            name: What the plugin is called until its runner says.
+            factory: The user's.
+            specify: Called by `start` for what to run.
+            start_timeout: Seconds that the runner gets to start the plugin.
+        """
         self._factory = factory
-        self._spec = spec
+        self._specify = specify
         self._start_timeout = start_timeout
-        self.name = os.path.basename(spec.command[0]) if spec.command else "plugin"
+        self.name = name
         self.id = ""
         self._calls = BoundedCalls(f"goplugin-call-{self.name}")
         self._pumps: list[Pump] = []
@@ -84,14 +95,17 @@ class CustomRunner:
             LaunchError: It did not, or its streams are none.
         """
         thread = threading.Thread(
-            target=self._live, name=f"goplugin-runner-{self.name}", daemon=True
+            target=self._live,
+            args=(self._specify(),),
+            name=f"goplugin-runner-{self.name}",
+            daemon=True,
         )
         try:
             thread.start()
             if self._has_started():
                 return
         except BaseException:  # Ctrl-C
-            self.kill()
+            self.discard()
             raise
         self.discard()  # also what is started too late
         proceed()
@@ -118,9 +132,9 @@ class CustomRunner:
     def _is_settled(self) -> bool:
         return bool(self._runner or self._failure or self._is_killed)
 
-    def _live(self) -> None:
+    def _live(self, spec: RunnerSpec) -> None:
         try:
-            runner = _checked(self._factory(self._spec))
+            runner = _checked(self._factory(spec))
             runner.start()
         except BaseException as exc:
             self._announce(None, exc)
