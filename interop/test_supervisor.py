@@ -23,6 +23,7 @@ from goplugin_py import (
     HandshakeConfig,
     LaunchError,
     Plugin,
+    UnixSocketConfig,
 )
 from goplugin_py.errors import ChecksumMismatch, MalformedHandshake
 from goplugin_py.registry import Registry
@@ -40,6 +41,7 @@ from interop.echo_plugin import COMMAND as PYTHON_ECHO
 from interop.fixtures import binary
 from interop.python_host import WAIT, children, echo_config, eventually, stop
 from tests.clock import FakeClock
+from tests.peers import socket_directory
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -313,8 +315,11 @@ def test_a_tampered_go_plugin_is_not_started_and_not_tried_again(
 def test_any_mix_of_commands_from_many_threads_ends_in_order() -> None:
     """Nothing hangs, nothing but typed errors is raised, and nothing is left."""
     policy = RestartPolicy(initial_delay=0.0, limit=1000)
-    with Supervisor(restart=policy) as supervisor:
-        plugin = supervisor.add("echo", echo_config())
+    with socket_directory() as sockets, Supervisor(restart=policy) as supervisor:
+        # A Go plugin leaves its socket when it is killed before it has said where it
+        # listens, as a stop in the middle of a start may do.
+        unix_socket = UnixSocketConfig(directory=sockets)
+        plugin = supervisor.add("echo", echo_config(unix_socket=unix_socket))
         plugin.start()
         with ThreadPoolExecutor(4) as pool:
             for worker in [pool.submit(mix, plugin, seed) for seed in range(4)]:
