@@ -16,7 +16,7 @@ import grpc.aio
 from goplugin_py.aio.affinity import Affinity
 from goplugin_py.aio.poller import quiet_poller
 from goplugin_py.errors import LocalProtocolError, PluginError
-from goplugin_py.services.channel import CHANNEL_OPTIONS, merged
+from goplugin_py.services.channel import CHANNEL_OPTIONS, merged, refuse_pickling
 
 
 class Channel(grpc.aio.Channel):
@@ -55,6 +55,9 @@ class Channel(grpc.aio.Channel):
         if self._is_closed:
             raise self._closed()
         self._affinity.check()
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
 
     def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
         """See `grpc.aio.Channel.unary_unary`."""
@@ -118,6 +121,9 @@ class _Method:
     def __init__(self, call: Callable[..., Any], check: Callable[[], None]) -> None:
         self._call = call
         self._check = check
+
+    def __reduce__(self) -> NoReturn:
+        refuse_pickling(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check()

@@ -10,7 +10,7 @@ import asyncio
 import functools
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import grpc
 import grpc.aio
@@ -271,6 +271,9 @@ class Client:
         """
         await self._use()
         return await in_thread(self._core.reattach_config, "reattach")
+
+    def __reduce__(self) -> NoReturn:
+        self._core.__reduce__()
 
     async def __aenter__(self) -> Self:
         await self.start()

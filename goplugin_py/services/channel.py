@@ -48,11 +48,16 @@ def open_channel(target: str, options: Sequence[tuple[str, Any]] = ()) -> grpc.C
     """Return a channel to a target of ours; it connects on the first call."""
     channel = grpc.insecure_channel(target, options=merged(CHANNEL_OPTIONS, options))
     # What channels and stubs hold, whose own refusal to be pickled helps nobody.
-    copyreg.pickle(type(getattr(channel, "_channel", channel)), _refuse_pickling)
+    copyreg.pickle(type(getattr(channel, "_channel", channel)), refuse_pickling)
     return channel
 
 
-def _refuse_pickling(_: object) -> NoReturn:
+def refuse_pickling(_: object) -> NoReturn:
+    """Say what to send in the place of a channel or a stub.
+
+    Raises:
+        TypeError: Always.
+    """
     raise TypeError(
         "a gRPC channel or stub can't be pickled or copied: its connection is tied to "
         "this process. To use a plugin elsewhere, start one there"

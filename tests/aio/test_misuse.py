@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import pickle
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -151,6 +152,17 @@ def test_the_blocking_ways_to_call_a_stub_are_refused(run: Run, name: str) -> No
         echo = await client.dispense("echo")
         with pytest.raises(LocalProtocolError, match=r"asyncio channel.*await"):
             getattr(echo, name)(b"x")
+
+    run(started(test))
+
+
+@pytest.mark.parametrize("what", ["client", "channel", "method"])
+def test_what_is_tied_to_its_process_can_not_be_pickled(run: Run, what: str) -> None:
+    async def test(client: aio.Client) -> None:
+        echo = await client.dispense("echo")
+        tied = {"client": client, "channel": client.channel, "method": echo}[what]
+        with pytest.raises(TypeError, match="tied to this process"):
+            pickle.dumps(tied)
 
     run(started(test))
 

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any, assert_type
 
 import grpc
+import grpc.aio
 
 from goplugin_py import (
     Address,
@@ -37,6 +38,7 @@ from goplugin_py import (
     UnixSocketConfig,
     UnknownPlugin,
     VersionMismatch,
+    aio,
     cleanup_clients,
     guard_stdout,
     hclog,
@@ -217,3 +219,63 @@ def runners(spec: RunnerSpec, reattach: ReattachConfig) -> None:
         plugins={},
     )
     check_attached_runner(lambda: PidRunner(1), timeout=2.0)
+
+
+class AsyncStub:
+    def __init__(self, channel: grpc.aio.Channel) -> None: ...
+
+
+def add_async_to_server(servicer: Servicer, server: grpc.aio.Server) -> None: ...
+
+
+class AsyncBoth(aio.Plugin):
+    async def grpc_server(self, broker: aio.Broker, server: grpc.aio.Server) -> None:
+        add_async_to_server(Servicer(), server)
+
+    async def grpc_client(
+        self, broker: aio.Broker, channel: grpc.aio.Channel
+    ) -> AsyncStub:
+        return AsyncStub(channel)
+
+
+async def asyncio_host() -> None:
+    plugins = {
+        "kv": aio.Plugin.from_stub(AsyncStub),
+        "both": AsyncBoth(),
+        "same": Both(),
+    }
+    config = ClientConfig(command=["./kv"], handshake=HANDSHAKE, plugins=plugins)
+    async with aio.Client(config) as client:
+        assert_type(client, aio.Client)
+        assert_type(await client.dispense("kv"), Any)
+        assert_type(await client.ping(timeout=1.0), None)
+        assert_type(await client.wait(1.0), ExitStatus | None)
+        assert_type(client.exited, bool)
+        assert_type(client.target, str)
+        assert_type(client.channel, grpc.aio.Channel)
+        assert_type(client.broker, aio.Broker)
+        assert_type(await client.reattach_config(), ReattachConfig)
+        await client.kill(grace=1.0)
+    assert_type(await aio.probe(["./kv"]), Handshake)
+    assert_type(await aio.cleanup_clients(), None)
+
+
+async def asyncio_broker(broker: aio.Broker) -> None:
+    service_id = assert_type(broker.next_id(), int)
+    async with await broker.accept_and_serve(
+        service_id, lambda server: add_async_to_server(Servicer(), server), timeout=1.0
+    ) as served:
+        assert_type(served, aio.BrokeredServer)
+        await served.stop()
+    async with await broker.dial(service_id, timeout=1.0) as channel:
+        assert_type(channel, grpc.aio.Channel)
+
+
+async def asyncio_plugin() -> None:
+    plugins = {"kv": aio.Plugin.from_servicer(add_async_to_server, Servicer())}
+    config = ServeConfig(handshake=HANDSHAKE, plugins=plugins)
+    async with aio.PluginServer(config) as server:
+        assert_type(await server.wait(1.0), bool)
+        await server.stop(grace=0.0)
+    assert_type(await aio.PluginServer(config).start(), Handshake)
+    await aio.serve(config)
