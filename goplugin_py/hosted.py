@@ -62,11 +62,15 @@ def announced(
     ask_to_stop: Callable[[], None],
 ) -> Iterator[None]:
     """Print the handshake line, and watch for the end of whoever reads it."""
+    try:
+        line = handshake.format()
+    except LocalProtocolError as exc:
+        give_up(config, exc)
     watch = _watch_host(config, capture, ask_to_stop)
     if not config.keep_environ:
         _forget_host(config.handshake)
     try:
-        os.write(capture.stdout, handshake.format().encode() + b"\n")
+        os.write(capture.stdout, line.encode() + b"\n")
         yield
     finally:
         if watch is not None:

@@ -31,6 +31,7 @@ from goplugin_py.errors import (
 )
 from goplugin_py.link import Link
 from goplugin_py.net import sockets
+from goplugin_py.net.descriptors import check_room
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.certificates import Identity, generate
@@ -101,6 +102,7 @@ class Launch:
 
     @contextlib.contextmanager
     def _started(self, identity: Identity | None) -> Iterator[PluginProcess]:
+        check_room()
         process = PluginProcess(self._config, identity)
         with self._lock:
             self._process = process

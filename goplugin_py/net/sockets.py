@@ -18,6 +18,7 @@ from goplugin_py.wire.certificates import Identity
 # The kernel's sockaddr_un.sun_path, less its NUL.
 MAX_UNIX_PATH = 107 if sys.platform == "linux" else 103
 BACKLOG = 128
+OWNER_ONLY = 0o600
 _DIRECTORY_PREFIX = "goplugin-"
 _SOCKET_NAME_LENGTH = len("/plugin4294967295")
 _RANDOM_DIRECTORY_LENGTH = len("/") + len(_DIRECTORY_PREFIX) + 8
@@ -42,7 +43,9 @@ def private_directory() -> str:
             f"the temporary directory {tempfile.gettempdir()!r} is too long for unix "
             f"sockets, whose paths may have {MAX_UNIX_PATH} characters: set TMPDIR"
         )
-    return tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=bases[0])
+    directory = tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=bases[0])
+    os.chmod(directory, stat.S_IRWXU)  # a umask may have locked us out
+    return directory
 
 
 def shared_directory(base: str, group: str) -> str:
@@ -90,13 +93,18 @@ def socket_path(directory: str) -> str:
 
 
 def listen_unix(directory: str, group: str = "") -> socket.socket:
-    """Listen on a new unix socket in `directory`, open to `group` if one is given."""
+    """Listen on a new unix socket in `directory`.
+
+    It is open to us alone, or to `group` if one is given, whatever the umask.
+    """
     path = socket_path(directory)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.bind(path)
         if group:
             share(path, group)
+        else:
+            os.chmod(path, OWNER_ONLY)
         listener.listen(BACKLOG)
     except BaseException:
         listener.close()
@@ -283,7 +291,7 @@ def _pem_file(identity: Identity) -> Iterator[tuple[str, bytes | None]]:
 
 
 def _owner_only(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags, OWNER_ONLY)
 
 
 def _encrypted_key(identity: Identity, password: bytes) -> bytes:

@@ -18,6 +18,7 @@ from goplugin_py.net.link import Codec
 from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import (
+    OWNER_ONLY,
     address_of,
     listen_tcp,
     listen_unix,
@@ -199,7 +200,9 @@ def add_port(server: Bindable, address: Address) -> None:
     target = address.target if address.network == "unix" else address.text
     try:
         server.add_insecure_port(target)
-    except RuntimeError as exc:
+        if address.network == "unix":
+            os.chmod(address.text, OWNER_ONLY)  # whatever the umask
+    except (RuntimeError, OSError) as exc:
         raise ConfigError(f"can't listen on {address}: {exc}") from exc
 
 
