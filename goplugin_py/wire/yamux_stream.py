@@ -345,7 +345,11 @@ class Stream:
 
     def reset(self) -> None:
         """End both directions at once and drop what is buffered."""
-        if not self.is_over:
+        if self.state is State.SYN_RECEIVED:
+            # A refusal, which the peer has provoked.
+            self._output.reply(self._frame(RST))
+            self._move(_Move.RST)
+        elif not self.is_over:
             self._put(RST)
             self._move(_Move.RST)
         self._buffer.clear()
@@ -408,7 +412,10 @@ class Stream:
         self._move(_Move.LOSE)
 
     def _put(self, flags: int, credit: int = 0) -> None:
-        self._output.put(Frame(FrameType.WINDOW_UPDATE, flags, self.stream_id, credit))
+        self._output.put(self._frame(flags, credit))
+
+    def _frame(self, flags: int, credit: int = 0) -> Frame:
+        return Frame(FrameType.WINDOW_UPDATE, flags, self.stream_id, credit)
 
     def _move(self, move: _Move) -> None:
         try:

@@ -684,6 +684,19 @@ def test_a_flood_is_answered_up_to_a_limit() -> None:
     assert server.data_to_send().hex() == "0002000200000000ffffffff"
 
 
+def test_a_flood_of_streams_that_nobody_wants_is_refused_up_to_a_limit() -> None:
+    """The peer does not collect the refusals, and must not make us keep them all."""
+    server = session()
+    for stream_id in range(1, 10_001, 2):
+        server.receive_data(frames.syn(stream_id), 0.0)
+        the(StreamOpened, server.events()).stream.reset()
+    assert server.stream_count == 0
+    assert len(sent(server)) == MAX_REPLIES
+    server.receive_data(frames.syn(1), 0.0)
+    the(StreamOpened, server.events()).stream.reset()
+    assert server.data_to_send() == frames.rst(1)
+
+
 def test_data_in_crumbs_is_one_event() -> None:
     """And one buffer: a byte costs a byte."""
     server = session()
