@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import os
 import signal
@@ -35,10 +37,12 @@ from goplugin_py import (
     SecureConfig,
     StartTimeout,
     UnixSocketConfig,
+    aio,
 )
+from goplugin_py.process.pump import Pump
 from goplugin_py.process.runner import SameAddresses
 from goplugin_py.testing import FakeRunner
-from tests.echo import HANDSHAKE, Echo, add_echo, call, client_config
+from tests.echo import HANDSHAKE, SERVICE, Echo, add_echo, call, client_config
 from tests.peers import WAIT, run_python, until
 from tests.runners import PlainRunner, Tampered, tampered
 
@@ -303,6 +307,23 @@ def test_addresses_are_translated_both_ways(mtls: bool) -> None:
         assert os.path.dirname(Moved.named[-1].text) == inside
 
 
+def test_addresses_are_translated_for_event_loops_too() -> None:
+    register: Any = add_echo  # whose handlers either kind of server takes
+
+    async def calls() -> list[bytes]:
+        async with aio.Client(config(Moved)) as client:
+            echo: Any = client.channel.unary_unary(f"/{SERVICE}/Call")
+            service_id = client.broker.next_id()
+            async with await client.broker.accept_and_serve(service_id, register):
+                answers = [await echo(b"dial %d" % service_id, timeout=WAIT)]
+            dialled = int(await echo(b"serve", timeout=WAIT))
+            async with await client.broker.dial(dialled) as channel:
+                peer: Any = channel.unary_unary(f"/{SERVICE}/Call")
+                return [*answers, await peer(b"ping", timeout=WAIT)]
+
+    assert asyncio.run(calls()) == [b"from the plugin", b"ping"]
+
+
 def refuse(address: Address) -> Address:
     raise LookupError("not on the map")
 
@@ -474,6 +495,27 @@ def test_a_stream_of_text_is_named_as_the_reason() -> None:
     make = remembering(made, stdout=lambda runner: Texts())
     error = failed_start(config(make), ExitedEarly)
     assert "the runner's stdout can't be read (TypeError" in str(error)
+    close_pipes(made[0])
+
+
+def test_a_lack_of_descriptors_after_the_start_ends_the_plugin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Tampered] = []
+    pumps: list[Pump] = []
+
+    def pump(stream: Any, name: str) -> Pump:
+        if pumps:
+            raise OSError(errno.EMFILE, "Too many open files")
+        pumps.append(Pump(stream, name))
+        return pumps[0]
+
+    monkeypatch.setattr("goplugin_py.process.custom.Pump", pump)
+    error = failed_start(config(remembering(made)))
+    assert "unusable (OSError: [Errno 24] Too many open files)" in str(error)
+    assert made[0].process.wait(WAIT) == -signal.SIGKILL
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(pumps[0].outlet)
     close_pipes(made[0])
 
 
