@@ -103,6 +103,7 @@ FIXTURES = {
             "terraform-provider-time",
             "github.com/hashicorp/terraform-provider-time",
         ),
+        Fixture("terraform-provider-shelf", "terraform-provider-shelf"),
         Fixture("tflint", "tflint", "github.com/terraform-linters/tflint"),
         Fixture(
             "protoc-gen-go",
