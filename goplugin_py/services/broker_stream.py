@@ -75,8 +75,9 @@ class BrokerStream:
             _log.debug("the broker's stream ended: %s", exc)
             if self._call.code() is grpc.StatusCode.UNIMPLEMENTED:
                 reason = "the plugin has no broker"
-        # It is not opened again (go-plugin: gRPCBrokerClientImpl.StartStream).
-        self._broker.lose(self._queue, reason)
+        finally:
+            # It is not opened again (go-plugin: gRPCBrokerClientImpl.StartStream).
+            self._broker.lose(self._queue, reason)
 
     def close(self, timeout: float) -> None:
         """End the stream."""
