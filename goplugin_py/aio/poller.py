@@ -1,7 +1,7 @@
 """Keeps grpcio quiet where more than one event loop uses grpc.aio.
 
-Up to some version its loops all watch one socket for the same byte. All but the
-fastest find none, which is harmless, and log a traceback each time.
+Before version 1.80 they all watch one socket for the same byte. All but the fastest
+find none, which is harmless, and log a traceback each time.
 """
 
 from __future__ import annotations

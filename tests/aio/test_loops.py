@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 
 import pytest
 
 from goplugin_py import aio
-from tests.aio.conftest import LOOPS
+from goplugin_py.aio.poller import quiet_poller
+from tests.aio.conftest import LOOPS, Run
 from tests.aio.echo import config
 from tests.peers import WAIT, run_python
 
@@ -43,6 +45,32 @@ def test_two_loops_in_two_threads_use_clients_of_their_own(
         thread.join(4 * WAIT)
     assert done == [CALLS, CALLS]
     assert [r for r in caplog.records if r.levelno >= logging.ERROR] == []
+
+
+def test_what_finds_nothing_to_read_on_a_loop_is_no_error(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As grpcio before 1.80 does it, once for each message of another loop."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        called = asyncio.Event()
+
+        def find_nothing() -> None:
+            called.set()
+            raise BlockingIOError
+
+        with ours, theirs:
+            with quiet_poller(loop):
+                loop.add_reader(ours, find_nothing)
+            theirs.send(b"x")
+            await asyncio.wait_for(called.wait(), WAIT)
+            loop.remove_reader(ours)
+        assert "add_reader" not in vars(loop)
+
+    run(main())
+    assert caplog.records == []
 
 
 def test_loops_one_after_the_other_have_clients_of_their_own() -> None:
