@@ -1,6 +1,11 @@
 """The host kit with HashiCorp's time provider, unchanged (protocol 5)."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,6 +18,8 @@ from goplugin_py.terraform import (
     Provider,
 )
 from interop.fixtures import binary
+
+ROOT = Path(__file__).resolve().parent.parent
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -98,3 +105,39 @@ def test_what_only_the_provider_knows_is_told_by_it(time: Provider) -> None:
     assert not isinstance(caught.value, InvalidConfig)
     assert str(caught.value.path) == "create_duration"
     assert caught.value.summary == "Invalid Attribute Value Match"
+
+
+def test_the_documentation_shows_what_works(
+    nothing_left: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/terraform.md: the first program, which finds the provider by its name."""
+    text = (ROOT / "docs" / "terraform.md").read_text()
+    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    (tmp_path / "terraform-provider-time").symlink_to(binary("terraform-provider-time"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    names: dict[str, Any] = {"Provider": Provider}
+    exec(found[1].replace("1s", "1ms"), names)
+    assert names["state"]["create_duration"] == "1ms"
+    assert names["parsed"]["month_name"] == "January"
+
+
+def test_the_example_goes_through_a_resources_life(nothing_left: object) -> None:
+    """examples/terraform/host.py."""
+    done = subprocess.run(
+        [
+            sys.executable,
+            ROOT / "examples" / "terraform" / "host.py",
+            binary("terraform-provider-time"),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[0] == "create: Unknown()"
+    assert done.stdout.splitlines()[2:] == [
+        "replace because of triggers",
+        "a Friday in January",
+    ]

@@ -10,12 +10,9 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import msgpack
-
-from goplugin_py import Client, ClientConfig, Plugin
-from goplugin_py.terraform import HANDSHAKE, tfplugin5, tfplugin6
+from goplugin_py.terraform import DiagnosticError, Provider
+from goplugin_py.terraform.schema import ProviderSchema
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -23,60 +20,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("provider", help="the provider's executable")
     parser.add_argument("call", nargs="*", help="a function and its string arguments")
     options = parser.parse_args(arguments)
-    config = ClientConfig(
-        command=[options.provider],
-        handshake=HANDSHAKE,
-        versioned_plugins={
-            5: {"provider": Plugin.from_stub(tfplugin5.ProviderStub)},
-            6: {"provider": Plugin.from_stub(tfplugin6.ProviderStub)},
-        },
-    )
-    with Client(config) as client:
-        provider = client.dispense("provider")
-        print(f"protocol {client.negotiated_version}, mutual TLS on")
-        for line in describe(fetch_schema(provider, client.negotiated_version)):
+    with Provider.launch(options.provider) as provider:
+        print(f"protocol {provider.protocol_version}, mutual TLS on")
+        for line in describe(provider.schema):
             print(line)
         if options.call:
             name, *words = options.call
             print(f"{name}({', '.join(map(repr, words))}) =")
-            result = call(provider, client.negotiated_version, name, words)
+            try:
+                result = provider.function(name)(*words)
+            except DiagnosticError as exc:
+                sys.exit(f"{name} refused: {exc}")
             print(json.dumps(result, indent=2))
 
 
-def fetch_schema(provider: Any, version: int) -> Any:
-    """Return the schemas of everything in the provider."""
-    if version == 5:
-        return provider.GetSchema(tfplugin5.GetProviderSchema.Request())
-    return provider.GetProviderSchema(tfplugin6.GetProviderSchema.Request())
-
-
-def describe(schema: Any) -> Iterator[str]:
+def describe(schema: ProviderSchema) -> Iterator[str]:
     """Yield a line for each resource, data source and function."""
     for kind, schemas in (
-        ("resource", schema.resource_schemas),
-        ("data source", schema.data_source_schemas),
+        ("resource", schema.resources),
+        ("data source", schema.data_sources),
     ):
-        for name, found in sorted(schemas.items()):
-            attributes = ", ".join(a.name for a in found.block.attributes)
-            yield f"  {kind} {name}: {attributes}"
-    for name, function in sorted(schema.functions.items()):
-        parameters = ", ".join(p.name for p in function.parameters)
+        for name, found in schemas.items():
+            yield f"  {kind} {name}: {', '.join(found.block.attributes)}"
+    for name, function in schema.functions.items():
+        parameters = ", ".join(each.name for each in function.parameters)
         yield f"  function {name}({parameters}): {function.summary}"
-
-
-def call(provider: Any, version: int, name: str, words: Sequence[str]) -> Any:
-    """Call a function with strings; values travel as msgpack."""
-    protocol: Any = tfplugin5 if version == 5 else tfplugin6
-    request = protocol.CallFunction.Request(
-        name=name,
-        arguments=[
-            protocol.DynamicValue(msgpack=msgpack.packb(word)) for word in words
-        ],
-    )
-    response = provider.CallFunction(request)
-    if response.error.text:
-        sys.exit(f"{name} refused: {response.error.text}")
-    return msgpack.unpackb(response.result.msgpack)
 
 
 if __name__ == "__main__":

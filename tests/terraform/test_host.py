@@ -1,5 +1,6 @@
 """The host kit with a provider that breaks the rules when told to."""
 
+import pickle
 import sys
 import threading
 from collections.abc import Iterator
@@ -97,6 +98,12 @@ def test_a_resource_is_created_updated_replaced_and_destroyed(thing: Resource) -
     destruction = thing.plan_destroy(state)
     assert (destruction.action, len(destruction)) == (Action.DELETE, 0)
     assert destruction.apply() is None
+
+
+def test_a_state_can_be_stored(thing: Resource) -> None:
+    state = made(thing, any={"deep": [1]})
+    assert pickle.loads(pickle.dumps(state)) == state
+    assert thing.plan({"name": "a", "any": {"deep": [1]}}, state).action is Action.NO_OP
 
 
 def test_a_replacement_can_be_asked_for(thing: Resource) -> None:
