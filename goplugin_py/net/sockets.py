@@ -98,19 +98,17 @@ def listen_unix(directory: str, group: str = "") -> socket.socket:
     It is open to us alone, or to `group` if one is given, whatever the umask.
     """
     path = socket_path(directory)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
+    with contextlib.ExitStack() as undo:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        undo.enter_context(listener)
         listener.bind(path)
+        undo.callback(os.unlink, path)  # not what somebody else has put there
         if group:
             share(path, group)
         else:
             os.chmod(path, OWNER_ONLY)
         listener.listen(BACKLOG)
-    except BaseException:
-        listener.close()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        raise
+        undo.pop_all()
     return listener
 
 

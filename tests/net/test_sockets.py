@@ -220,6 +220,28 @@ def test_a_directory_is_not_left_by_a_link_to_it(private: str) -> None:
     assert os.path.isdir(private)
 
 
+def test_a_link_to_an_abandoned_socket_is_left_alone(directory: str) -> None:
+    """Somebody may put one in the place of a socket, to have another removed."""
+    path = abandoned(directory)
+    link = os.path.join(directory, "plugin-link")
+    os.symlink(path, link)
+    remove_abandoned(link)
+    assert os.path.islink(link)
+    assert os.path.lexists(path)
+
+
+def test_a_link_is_not_listened_on(
+    directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or somebody who may write to a socket directory could choose the place."""
+    link = os.path.join(directory, "plugin1")
+    os.symlink(os.path.join(directory, "elsewhere"), link)
+    monkeypatch.setattr(sockets, "socket_path", lambda directory: link)
+    with pytest.raises(OSError, match="in use"):
+        listen_unix(directory)
+    assert os.listdir(directory) == ["plugin1"]
+
+
 # Listening on TCP
 
 
