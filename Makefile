@@ -27,7 +27,7 @@ PYTEST = pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 .NOTPARALLEL:
 
 .PHONY: help install demo iglu test check lint format types generated proto fixtures \
-	interop coverage bench soak clean
+	interop coverage bench soak stress clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 14
