@@ -87,7 +87,9 @@ def get(iglu: Iglu, name: str) -> str:
 def crash(iglu: Iglu, name: str, view: View) -> None:
     before = iglu.supervisor[name].status
     assert before.pid is not None
-    os.kill(before.pid, signal.SIGSTOP)  # so that the call does not end too soon
+    # Stopped, so that the call does not end too soon.
+    os.kill(before.pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, before.pid, os.WSTOPPED)
     call = iglu.kv(name).Get.future(GetRequest(key=name))
     os.kill(before.pid, signal.SIGKILL)
     error = call.exception(timeout=STEP_TIMEOUT)
