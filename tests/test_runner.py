@@ -46,7 +46,9 @@ from tests.echo import HANDSHAKE, SERVICE, Echo, add_echo, call, client_config
 from tests.peers import WAIT, run_python, until
 from tests.runners import PlainRunner, Tampered, tampered
 
+# kill() must return within its grace and this (its contract), and a busy machine's own.
 KILL_SLACK = 1.0
+BUSY = 1.0
 SHORT = 0.1
 ECHO = {"echo": Echo()}
 OWN_THREADS = ("goplugin-runner", "goplugin-call", "goplugin-kill", "goplugin-std")
@@ -406,7 +408,7 @@ def starting(client: Client) -> tuple[threading.Thread, list[Exception]]:
 def kill_in_time(client: Client, grace: float = 0.0) -> None:
     begin = time.monotonic()
     client.kill(grace)
-    assert time.monotonic() - begin < grace + KILL_SLACK + 0.5  # a busy machine
+    assert time.monotonic() - begin < grace + KILL_SLACK + BUSY
 
 
 def fail(spec: RunnerSpec) -> Any:
@@ -686,8 +688,7 @@ def runner_started(runner: FakeRunner) -> None:
 def test_a_wait_that_returns_too_early_is_the_end() -> None:
     made: list[Tampered] = []
     make = remembering(made, wait=lambda runner: lambda: 0)
-    error = failed_start(config(make, start_timeout=WAIT), LaunchError)
-    assert isinstance(error, ExitedEarly)
+    failed_start(client_config("sleep", "60", runner=make), ExitedEarly)
     made[0].process.kill()
     close_pipes(made[0])
 

@@ -17,7 +17,7 @@ from tests.peers import run_python, until
 from tests.runners import PlainRunner, Tampered, tampered
 
 # A step of a broken runner takes this long to fail, one of a good one milliseconds.
-TIMEOUT = 1.0
+TIMEOUT = 2.0
 
 
 @pytest.fixture(autouse=True)
@@ -202,7 +202,7 @@ def once(method: str) -> Callable[[Tampered], Callable[[], Any]]:
     ("changes", "message"),
     [
         ({"start": lambda runner: raising}, r"start\(\) raised OSError: no such eng"),
-        ({"start": lambda runner: forever}, r"start\(\) did not return within 1 sec"),
+        ({"start": lambda runner: forever}, r"start\(\) did not return within 2 sec"),
         ({"name": lambda runner: ""}, "name must be a str that is not empty, not ''"),
         ({"id": lambda runner: 7}, "id must be a str that is not empty, not 7"),
         ({"id": raising}, "id raised OSError"),
@@ -213,16 +213,16 @@ def once(method: str) -> Callable[[Tampered], Callable[[], Any]]:
         ),
         (
             {"stdout": lambda runner: Held(runner.process.stdout)},
-            "stdout did not end within 1 seconds after",
+            "stdout did not end within 2 seconds after",
         ),
         (
             {"stderr": lambda runner: Held(runner.process.stderr)},
-            "stderr did not end within 1 seconds after",
+            "stderr did not end within 2 seconds after",
         ),
         ({"wait": lambda runner: None}, r"has no method wait\(\)"),
         ({"wait": lambda runner: lambda: 7}, r"wait\(\) returned while the plugin"),
         ({"wait": lambda runner: raising}, r"wait\(\) raised OSError"),
-        ({"wait": lambda runner: forever}, r"wait\(\) did not return within 1 seconds"),
+        ({"wait": lambda runner: forever}, r"wait\(\) did not return within 2 seconds"),
         (
             {"wait": lambda runner: lambda: str(runner.process.wait())},
             r"wait\(\) returned '7', which is no exit status",
@@ -235,11 +235,11 @@ def once(method: str) -> Callable[[Tampered], Callable[[], Any]]:
         ({"kill": once("poll")}, r"kill\(\) of a plugin that has ended raised Process"),
         (
             {"kill": lambda runner: lambda: None},
-            r"wait\(\) did not return within 1 seconds after kill\(\)",
+            r"wait\(\) did not return within 2 seconds after kill\(\)",
         ),
         (
             {"kill": lambda runner: runner.wait},
-            r"kill\(\) did not return within 1 seconds",
+            r"kill\(\) did not return within 2 seconds",
         ),
         ({"diagnose": lambda runner: lambda: "bad"}, r"diagnose\(\) must return a li"),
         ({"diagnose": lambda runner: raising}, r"diagnose\(\) raised OSError"),
@@ -285,7 +285,7 @@ def test_a_broken_member_is_told(changes: dict[str, Any], message: str) -> None:
     ("factory", "message"),
     [
         (raising, "the factory raised OSError: no such engine"),
-        (forever, "the factory did not return within 1 seconds"),
+        (forever, "the factory did not return within 2 seconds"),
         (lambda spec: None, r"None has no method start\(\)"),
     ],
     ids=["raises", "blocks", "makes nothing"],
@@ -357,10 +357,10 @@ def test_a_runner_that_attaches_to_a_process_passes(
     ("change", "message"),
     [
         ({"id": ""}, "id must be a str that is not empty"),
-        ({"wait": forever}, r"wait\(\) did not return within 1 seconds after kill\(\)"),
+        ({"wait": forever}, r"wait\(\) did not return within 2 seconds after kill\(\)"),
         ({"wait": raising}, r"wait\(\) raised OSError"),
         ({"kill": raising}, r"kill\(\) raised OSError"),
-        ({"kill": lambda: None}, r"wait\(\) did not return within 1 seconds after"),
+        ({"kill": lambda: None}, r"wait\(\) did not return within 2 seconds after"),
         ({"host_to_plugin": None}, r"has no method host_to_plugin\(\)"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
