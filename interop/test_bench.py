@@ -188,9 +188,11 @@ def test_tables_replace_only_what_is_between_the_marks() -> None:
     assert document.replaced(once, "new") == once
 
 
-def test_the_page_has_the_marks() -> None:
+def test_the_page_has_the_marks_and_the_plot() -> None:
     page = document.PAGE.read_text(encoding="utf-8")
     assert document.replaced(page, "new") != page
+    assert f"({document.PLOT.name})" in page
+    assert document.PLOT.exists()
 
 
 def test_everybody_has_a_turn_in_every_round_and_is_first_once() -> None:
