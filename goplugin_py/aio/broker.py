@@ -131,8 +131,7 @@ class Broker:
     async def close(self) -> None:
         """Close all channels that were dialled; the core stops what is served."""
         self._is_closed = True
-        if self._affinity.is_here:
-            await asyncio.gather(*(channel.close() for channel in self._channels))
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
 
 class BrokeredServer:

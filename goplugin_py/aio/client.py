@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -45,8 +45,7 @@ class Client:
         self._config = config
         self._core = Core(config)
         self._started: Started | None = None
-        self._starting: asyncio.Task[Started] | None = None
-        self._waiters = 0
+        self._starting: _Start | None = None
         self._is_killed = False
 
     async def start(self) -> None:
@@ -68,35 +67,39 @@ class Client:
             self._started.affinity.check()
             return self._started
         if self._starting is None:
-            self._starting = asyncio.create_task(self._start())
+            affinity = Affinity("this client")
+            self._starting = _Start(affinity, self._start(self._core, affinity))
+        self._starting.affinity.check()
         return await self._join(self._starting)
 
-    async def _join(self, starting: asyncio.Task[Started]) -> Started:
+    async def _join(self, start: _Start) -> Started:
         """Wait for a start that others may wait for too."""
-        self._waiters += 1
+        start.waiters += 1
         try:
-            return await asyncio.shield(starting)
+            return await asyncio.shield(start.task)
         except asyncio.CancelledError:
-            if self._waiters == 1:
-                starting.cancel()
-                await settled(starting)
+            if start.waiters == 1 and not start.task.done():
+                self._renew(start)  # whoever comes now begins anew
+                start.task.cancel()
+                await settled(start.task)
             raise
         finally:
-            self._waiters -= 1
-            if starting.done():
-                self._starting = None
+            start.waiters -= 1
+            if start.task.done():
+                self._renew(start)
 
-    async def _start(self) -> Started:
-        affinity = Affinity("this client")
-        core = self._core
-        core.adopt(affinity.loop)
-        try:
-            await in_thread(core.start, "start", abort=functools.partial(core.kill, 0))
-            started = await Started.connect(core, self._config, affinity)
-        except asyncio.CancelledError:
-            if not self._is_killed:
+    def _renew(self, start: _Start) -> None:
+        """Forget a start, and what is left of one that has come to nothing."""
+        if self._starting is start:
+            self._starting = None
+            if self._started is None and not self._is_killed:
                 self._core = Core(self._config)
-            raise
+
+    async def _start(self, core: Core, affinity: Affinity) -> Started:
+        core.adopt(affinity.loop)
+        at_once = functools.partial(core.kill, 0)
+        await in_thread(core.start, "start", abort=at_once, undo=lambda _: at_once())
+        started = await Started.connect(core, self._config, affinity)
         if self._is_killed:
             await started.close()
             raise killed()
@@ -154,7 +157,7 @@ class Client:
         finally:
             await in_thread(at_once, "kill")  # for those who were cancelled
             if self._starting is not None:
-                await asyncio.wait([self._starting])  # which was aborted
+                await asyncio.wait([self._starting.task])  # which was aborted
             if started is not None:
                 await started.close()
 
@@ -286,6 +289,15 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         await self.kill()
+
+
+class _Start:
+    """A start that is under way, and how many wait for it."""
+
+    def __init__(self, affinity: Affinity, start: Coroutine[Any, Any, Started]) -> None:
+        self.affinity = affinity
+        self.task = asyncio.create_task(start)
+        self.waiters = 0
 
 
 async def probe(command: Sequence[str]) -> Handshake:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -72,8 +73,9 @@ class PluginServer:
         """
         self._affinity = self._core.affinity = Affinity("this server")
         self._ended = asyncio.Event()
+        core = self._core
         handshake = await in_thread(
-            self._core.start, "start", undo=lambda _: self._core.stop(0.0)
+            core.start, "start", abort=core.give_up, undo=lambda _: core.stop(0.0)
         )
         self._watch = threading.Thread(
             target=_watch,
@@ -148,11 +150,18 @@ class _Core(BlockingPluginServer):
     affinity: Affinity
     broker: Broker | None = None
     served: Server | None = None
+    _awaited: Future[Any] | None = None
 
     def _on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         # Bounded by what the user's own code takes, as in a blocking plugin.
-        loop = self.affinity.loop
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.affinity.loop)
+        self._awaited = future
+        return future.result()
+
+    def give_up(self) -> None:
+        """Cancel what `start` waits for on the loop."""
+        if self._awaited is not None:
+            self._awaited.cancel()
 
     def _make_server(self, config: ServeConfig) -> BlockingServer:
         async def make() -> Server:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -200,6 +201,35 @@ def test_a_start_goes_on_while_anybody_waits_for_it(run: Run) -> None:
         assert tasks[0].cancelled()
         assert await echo(b"x", timeout=WAIT) == b"x"
         await client.kill()
+
+    run(main())
+
+
+def test_who_comes_while_a_start_is_cancelled_begins_anew(run: Run) -> None:
+    async def main() -> None:
+        before = processes()
+        client = aio.Client(config())
+        first = asyncio.create_task(client.start())
+        await eventually(lambda: processes() > before)
+        first.cancel()
+        await asyncio.sleep(0)  # the cancellation is under way
+        echo = await client.dispense("echo")
+        assert await echo(b"x", timeout=WAIT) == b"x"
+        assert first.cancelled()
+        await client.kill()
+        assert client.exit_status == 0
+
+    run(main())
+
+
+def test_a_forgotten_client_takes_its_plugin_along(run: Run) -> None:
+    async def main() -> None:
+        before = processes()
+        client = aio.Client(config())
+        await client.start()
+        del client
+        gc.collect()
+        await eventually(lambda: processes() == before)
 
     run(main())
 

@@ -79,6 +79,19 @@ def test_use_from_another_loop_is_refused(run: Run, operation: str) -> None:
     run(started(test))
 
 
+def test_a_client_that_starts_on_one_loop_is_refused_on_another(run: Run) -> None:
+    async def main() -> None:
+        client = aio.Client(config())
+        starting = asyncio.create_task(client.start())
+        await asyncio.sleep(0)
+        error = await asyncio.to_thread(elsewhere, client.start)
+        assert isinstance(error, LocalProtocolError)
+        await starting
+        await client.kill()
+
+    run(main())
+
+
 def test_a_client_may_be_killed_from_another_loop(run: Run) -> None:
     async def test(client: aio.Client) -> None:
         assert await asyncio.to_thread(elsewhere, client.kill) is None

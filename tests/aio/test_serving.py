@@ -278,6 +278,20 @@ def test_a_plugin_that_can_not_register_leaves_nothing(
     run(main())
 
 
+def test_a_start_can_be_cancelled_while_a_plugin_registers(run: Run) -> None:
+    class Slow(aio.Plugin):
+        async def grpc_server(self, broker: Any, server: Any) -> None:
+            await asyncio.sleep(60)
+
+    async def main() -> None:
+        server = aio.PluginServer(serve_config(plugins={"echo": Slow()}))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(server.start(), 0.1)
+        assert not our_threads()
+
+    run(main())
+
+
 @pytest.mark.parametrize("kind", ["function", "coroutine function"])
 def test_test_mode_tells_where_and_ends_when_it_is_asked_to(
     run: Run, kind: str
