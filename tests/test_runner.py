@@ -129,6 +129,22 @@ def test_a_plugin_runs_in_a_runner_with_broker_calls_both_ways(
     assert client.exit_status == 0
 
 
+def test_a_child_process_costs_no_thread_and_no_import_for_runners() -> None:
+    """Its output and its end are watched by one thread, through descriptors."""
+    script = """
+import sys, threading
+from goplugin_py import Client
+from tests.echo import client_config
+with Client(client_config(auto_mtls=False)) as client:
+    print(*sorted(t.name for t in threading.enumerate()), sep=",")
+    print("goplugin_py.process.custom" in sys.modules)
+"""
+    threads_of_client, is_imported = run_python(script)[0].splitlines()
+    ours = [t for t in threads_of_client.split(",") if t.startswith("goplugin-")]
+    assert [name.split("-")[1] for name in ours] == ["broker", "output", "stdio"]
+    assert is_imported == "False"
+
+
 def test_the_client_goes_by_the_runners_id_and_has_no_process_id() -> None:
     """go-plugin: Client.ID."""
     client = Client(config(PlainRunner))
