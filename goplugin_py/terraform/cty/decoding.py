@@ -19,7 +19,7 @@ from goplugin_py.terraform.cty.columns import (
     through,
 )
 from goplugin_py.terraform.cty.errors import CtyError
-from goplugin_py.terraform.cty.number import normal, parse_number
+from goplugin_py.terraform.cty.number import is_fraction, normal, parse_number
 from goplugin_py.terraform.cty.paths import GetAttr, Index
 from goplugin_py.terraform.cty.refinements import decode_unknown
 from goplugin_py.terraform.cty.text import are_normal, normal_text
@@ -154,6 +154,8 @@ def _numbers(column: list[Any], _: int) -> list[Any]:
 
 
 def _number(raw: Any) -> Value:
+    if type(raw) is float and is_fraction(raw):
+        return raw
     if isinstance(raw, bool):
         raise CtyError("number required, and this is a bool")
     if isinstance(raw, int | float):

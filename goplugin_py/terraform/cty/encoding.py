@@ -7,8 +7,8 @@ type, and changes nothing in the value.
 
 from decimal import Decimal
 from functools import lru_cache, partial
-from itertools import chain, pairwise, repeat
-from operator import is_, itemgetter
+from itertools import repeat
+from operator import is_, itemgetter, lt
 from types import NoneType
 from typing import Any
 
@@ -23,6 +23,7 @@ from goplugin_py.terraform.cty.columns import (
     through,
 )
 from goplugin_py.terraform.cty.errors import CtyError
+from goplugin_py.terraform.cty.number import is_fraction
 from goplugin_py.terraform.cty.paths import GetAttr, Index
 from goplugin_py.terraform.cty.refinements import encode_unknown, wire_number
 from goplugin_py.terraform.cty.text import are_normal, normal_text
@@ -138,6 +139,8 @@ def _numbers(column: list[Any], _: int) -> list[Any]:
 
 
 def _number(value: Value) -> Any:
+    if type(value) is float and is_fraction(value):
+        return value
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return wire_number(value)
     return _null_or_unknown(NUMBER, value)
@@ -180,38 +183,40 @@ def _map(kind: Type, element: Codec) -> Codec:
         return through(column, (dict,), special, lambda known: maps(known, budget))
 
     def maps(column: list[Any], budget: int) -> list[Any]:
-        if not set(map(type, chain.from_iterable(column))) <= {str}:
-            each(_check_keys, column)
-        # Maps beside each other mostly have the same keys.
-        ordered = column
-        if not all(map(_is_sorted, set(map(tuple, column)))):
-            ordered = [dict(sorted(one.items())) for one in column]
-        keys = flattened(_strings, ordered, budget)
+        # Maps beside each other mostly have the same keys, so these are looked at once.
+        if not all(map(_is_plain, set(map(tuple, column)))):
+            column = each(_with_plain_keys, column)
         values = flattened(
             element,
-            list(map(dict.values, ordered)),
+            list(map(dict.values, column)),
             budget,
-            lambda outer, inner: Index(list(ordered[outer])[inner]),
+            lambda outer, inner: Index(list(column[outer])[inner]),
         )
-        if keys is None and values is None:
-            return ordered
-        keys = keys or [list(one) for one in ordered]
-        values = values or [list(one.values()) for one in ordered]
+        if values is None:
+            return column
         return [
-            dict(zip(*pair, strict=True)) for pair in zip(keys, values, strict=True)
+            dict(zip(*pair, strict=True)) for pair in zip(column, values, strict=True)
         ]
 
     special = partial(_null_or_unknown, kind)
     return encode
 
 
-def _check_keys(value: dict[Any, Any]) -> None:
+def _is_plain(keys: tuple[Any, ...]) -> bool:
+    """Tell whether the keys of a map are strings in NFC and in order."""
+    if not set(map(type, keys)) <= {str}:
+        return False
+    return all(map(lt, keys, keys[1:])) and are_normal(keys)
+
+
+def _with_plain_keys(value: dict[Any, Any]) -> dict[str, Any]:
     if not set(map(type, value)) <= {str}:
         raise CtyError("the keys of a map are strings")
-
-
-def _is_sorted(keys: tuple[str, ...]) -> bool:
-    return all(one < other for one, other in pairwise(keys))
+    return dict(
+        sorted(
+            ((normal_text(key), each) for key, each in value.items()), key=itemgetter(0)
+        )
+    )
 
 
 def _tuple(kind: Type, elements: list[Codec]) -> Codec:

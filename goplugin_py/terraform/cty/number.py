@@ -19,6 +19,7 @@ __all__ = [
     "MAX_DIGITS",
     "Number",
     "format_number",
+    "is_fraction",
     "is_short_fraction",
     "normal",
     "parse_number",
@@ -37,6 +38,11 @@ _INT64 = range(-(2**63), 2**63)
 _FRACTION = re.compile(r"-?[0-9]{1,20}\.[0-9]{0,30}[1-9]")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,6})?")
 _INFINITY = re.compile(r"([+-]?)[iI]nf")
+
+
+def is_fraction(number: float) -> bool:
+    """Tell whether a float is finite and not whole, and so normal already."""
+    return number % 1 > 0
 
 
 def is_short_fraction(text: str) -> bool:

@@ -47,11 +47,11 @@ def wire_number(number: Number) -> int | float | str:
     Raises:
         CtyError: It is no number, or has too many digits.
     """
-    if isinstance(number, bool):
-        raise CtyError("number required, and this is a bool")
     if isinstance(number, Decimal) and is_short_fraction(text := str(number)):
         # Halves of halves end in 5, and floats are made of no others.
         return text if text[-1] != "5" else _exact(number, text)
+    if isinstance(number, bool):
+        raise CtyError("number required, and this is a bool")
     return _exact(normal(number))
 
 
