@@ -16,15 +16,19 @@ import pytest
 
 from goplugin_py import (
     Client,
+    ClientConfig,
     CommandRunner,
     ConnectionLost,
+    DirectoryTranslator,
     ExitedEarly,
     LaunchError,
+    PidRunner,
     RunnerSpec,
     UnixSocketConfig,
 )
 from goplugin_py.net.owner import listener_pid
 from goplugin_py.testing import check_runner
+from interop.callback_plugin import HANDSHAKE, CallbackPlugin
 from interop.callback_sides import GO, PYTHON, Link, Pair, Side, outcome, python_config
 from interop.fixtures import ROOT, binary
 from interop.python_host import WAIT, eventually
@@ -175,6 +179,41 @@ def test_the_plugin_dies_with_a_host_that_is_killed(nothing_left: Path) -> None:
     # What a host that is killed can't remove.
     Path(socket).unlink()
     Path(socket).parent.rmdir()
+
+
+class InNamespaces(DirectoryTranslator):
+    """The plugin of another client, by the process id that it has on this side."""
+
+    def __init__(self, directory: str, pid: int) -> None:
+        super().__init__(host=directory, plugin="/sockets")
+        process = PidRunner(pid)
+        self.id, self.wait, self.kill = process.id, process.wait, process.kill
+
+
+@pytest.mark.parametrize("hangs", [False, True], ids=["asked", "by force"])
+def test_a_later_host_attaches_to_a_plugin_in_namespaces_and_ends_it(
+    hangs: bool,
+) -> None:
+    """go-plugin: ReattachConfig.ReattachFunc."""
+    with confined(Link(PYTHON, GO), detach=True) as pair:
+        first, pid = client_of(pair), pid_of(pair)
+        reattach = first.reattach_config()
+        assert reattach.pid == 0
+        directory = os.path.dirname(reattach.address.text)
+        config = ClientConfig(
+            reattach=reattach,
+            attached_runner=lambda _: InNamespaces(directory, pid),
+            handshake=HANDSHAKE,
+            plugins={"callback": CallbackPlugin()},
+        )
+        with Client(config) as later:
+            later.ping()
+            assert later.id == str(pid)
+            if hangs:
+                os.kill(pid, signal.SIGSTOP)
+                later.kill(0)
+        assert later.exited
+        assert first.wait(WAIT) is not None
 
 
 def as_somebody_else(spec: RunnerSpec) -> CommandRunner:
