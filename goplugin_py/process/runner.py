@@ -73,7 +73,10 @@ class AttachedRunner(AddressTranslator, Protocol):
 
     @property
     def id(self) -> str:
-        """What the plugin goes by, such as a process or container id."""
+        """What the plugin goes by, such as a process or container id.
+
+        Read once, when the plugin runs.
+        """
 
     def wait(self) -> int | None:
         """Block until the plugin has ended, whoever ended it.
@@ -110,7 +113,10 @@ class Runner(AttachedRunner, Protocol):
 
     @property
     def name(self) -> str:
-        """A short name for logs and threads; need not be unique."""
+        """A short name for logs and threads; need not be unique.
+
+        Read once, after `start`.
+        """
 
     def start(self) -> None:
         """Start the plugin, and return.
