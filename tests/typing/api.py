@@ -98,6 +98,9 @@ def host() -> None:
         versioned_plugins={1: {"kv": Both()}},
         tls=ssl.create_default_context(),
         broker_multiplex=True,
+        inherit_env={"PATH", "HOME"},
+        on_exit=lambda status: status and status.text,
+        detach=True,
     )
     with Client(config) as client:
         assert_type(client, Client)
