@@ -79,13 +79,8 @@ def measure(contenders: Sequence[Contender], sizes: Sizes) -> Samples:
     """Ask all contenders in turn."""
     samples = Samples()
     with contextlib.ExitStack() as stack:
-        drivers = {
-            contender: stack.enter_context(Driver(contender.command))
-            for contender in contenders
-        }
+        drivers = {each: stack.enter_context(_started(each)) for each in contenders}
         stack.callback(_hang_up, drivers.values())
-        for driver in drivers.values():
-            driver.wait()
         for question in questions(sizes):
             # The first answer is the slowest, and nobody's fault.
             _ask_all(question, drivers, Samples(), rounds=1)
@@ -99,6 +94,14 @@ def measure(contenders: Sequence[Contender], sizes: Sizes) -> Samples:
             samples.add(HOST_MEMORY, contender.name, 0, memory(driver.pid))
             samples.add(PLUGIN_MEMORY, contender.name, 0, memory(driver.plugin_pid))
     return samples
+
+
+@contextlib.contextmanager
+def _started(contender: Contender) -> Iterator[Driver]:
+    """Start one after the other: the machine may have something else to do as well."""
+    with Driver(contender.command) as driver:
+        driver.wait()
+        yield driver
 
 
 def _hang_up(drivers: Iterable[Driver]) -> None:
