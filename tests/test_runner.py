@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
@@ -43,7 +44,7 @@ from goplugin_py.process.pump import Pump
 from goplugin_py.process.runner import SameAddresses
 from goplugin_py.testing import FakeRunner
 from tests.echo import HANDSHAKE, SERVICE, Echo, add_echo, call, client_config
-from tests.peers import WAIT, run_python, until
+from tests.peers import WAIT, run_python, socket_directory, until
 from tests.runners import PlainRunner, Tampered, tampered
 
 # kill() must return within its grace and this (its contract), and a busy machine's own.
@@ -58,17 +59,25 @@ def threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith(OWN_THREADS)]
 
 
+def pipes() -> int:
+    """Return how many ends of pipes are open."""
+    count = 0
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += os.readlink(f"/proc/self/fd/{name}").startswith("pipe:")
+    return count
+
+
 @pytest.fixture(autouse=True)
-def nothing_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No thread, no descriptor and no socket directory stays behind."""
-    base = Path(os.path.realpath("/tmp")) / f"r{os.getpid()}-{time.monotonic_ns():x}"
-    base.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(base))
-    yield
-    until(lambda: not threads())
-    left = list(base.iterdir())
-    base.rmdir() if not left else None
-    assert left == []
+def nothing_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No thread, no pipe and no socket directory stays behind."""
+    with socket_directory() as base:
+        monkeypatch.setattr("tempfile.tempdir", base)
+        before = pipes()
+        yield
+        until(lambda: not threads())
+        until(lambda: pipes() <= before)
+        assert os.listdir(base) == []
 
 
 def config(runner: Any, **options: Any) -> ClientConfig:
