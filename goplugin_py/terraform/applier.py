@@ -126,12 +126,15 @@ class PlanApplier:
             raise ApplyFailed(told, prior) from exc
         diagnostics = read_diagnostics(answer.diagnostics)
         diagnostics += unknown_problems(value, self._block.type)
+        if (schema := self._calls.identity_schema) is not None:
+            diagnostics += unknown_problems(identity, schema.type)
         value = without_unknown(value)
         if not _has_errors(diagnostics):
             diagnostics += self._inconsistencies(plan, value, answer)
         if not _has_errors(diagnostics):
             settle(answer.diagnostics)
             return self._calls.state(value, answer.private, identity)
+        identity = without_unknown(identity)
         is_tainted = plan.action is Action.CREATE or bool(prior and prior.is_tainted)
         left = self._calls.state(value, answer.private, identity, is_tainted=is_tainted)
         # An error without a state tells nothing new about what exists.

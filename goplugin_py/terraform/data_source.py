@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from goplugin_py.terraform.answers import known_value
 from goplugin_py.terraform.configuration import configured
 from goplugin_py.terraform.connection import Connection, settle
-from goplugin_py.terraform.cty import unknown_paths
+from goplugin_py.terraform.cty import Value, unknown_paths
 from goplugin_py.terraform.diagnostics import error
 from goplugin_py.terraform.errors import InvalidAnswer, InvalidConfig
+from goplugin_py.terraform.proposed import unknown_where_computed
 from goplugin_py.terraform.resource_calls import refuse_deferral
 from goplugin_py.terraform.schema import ProviderSchema, Schema
 from goplugin_py.terraform.state import State
@@ -30,6 +31,21 @@ class DataSource:
         self.schema: Schema = provider.data_sources[type_name]
         self._connection = connection
         self._meta = provider.provider_meta
+
+    def plan(self, config: Mapping[str, object] | None = None) -> dict[str, Value]:
+        """Return what is known of the result before it is read.
+
+        What the provider will tell is `UNKNOWN`; the configuration may have such
+        values as well. The provider is not asked.
+
+        Raises:
+            InvalidConfig: The configuration does not fit the schema.
+        """
+        block = self.schema.block
+        known: dict[str, Value] = unknown_where_computed(
+            block, configured(block, config or {})
+        )
+        return known
 
     def read(self, config: Mapping[str, object] | None = None) -> State:
         """Look it up.

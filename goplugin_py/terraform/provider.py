@@ -13,8 +13,13 @@ from goplugin_py.terraform.configuration import configured
 from goplugin_py.terraform.connection import Connection, settle
 from goplugin_py.terraform.cty import Value
 from goplugin_py.terraform.data_source import DataSource
+from goplugin_py.terraform.diagnostics import error
 from goplugin_py.terraform.ephemeral import EphemeralResource
-from goplugin_py.terraform.errors import NotSupported, UnknownName
+from goplugin_py.terraform.errors import (
+    DiagnosticError,
+    NotSupported,
+    UnknownName,
+)
 from goplugin_py.terraform.function import ProviderFunction
 from goplugin_py.terraform.handshake import HANDSHAKE
 from goplugin_py.terraform.listing import ListResource
@@ -106,7 +111,7 @@ class Provider:
         """
         answer = self._connected.call("StopProvider", timeout=STOP_TIMEOUT)
         if answer.Error:
-            raise NotSupported(f"the provider could not stop: {answer.Error}")
+            raise DiagnosticError([error("The provider could not stop", answer.Error)])
 
     @property
     def client(self) -> Client:

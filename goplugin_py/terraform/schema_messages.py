@@ -20,6 +20,7 @@ from goplugin_py.terraform.schema import (
     Schema,
     ServerCapabilities,
 )
+from goplugin_py.terraform.schema_rules import schema_problems
 
 __all__ = ["read_identities", "read_schema"]
 
@@ -69,17 +70,19 @@ def _each(
 
 
 def _schema(name: str, message: Any) -> Schema:
+    summary = f"Invalid schema of {name}"
     try:
-        return Schema(message.version, _block(message.block))
+        schema = Schema(message.version, _block(message.block))
     except CtyError as exc:
-        raise InvalidAnswer([misfit(f"Invalid schema of {name}", exc)]) from exc
+        raise InvalidAnswer([misfit(summary, exc)]) from exc
+    if problems := list(schema_problems(schema.block)):
+        raise InvalidAnswer(misfit(summary, each) for each in problems)
+    return schema
 
 
 def _block(message: Any) -> Block:
     attributes = _attributes(message.attributes)
     blocks = {each.type_name: _nested_block(each) for each in message.block_types}
-    if clash := attributes.keys() & blocks.keys():
-        raise CtyError(f"{min(clash)!r} is both an attribute and a block")
     return Block(
         attributes,
         dict(sorted(blocks.items())),

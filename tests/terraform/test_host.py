@@ -419,6 +419,8 @@ def test_a_call_that_the_provider_lacks_is_told(thing: Resource) -> None:
 
 def test_a_data_source_is_read(provider: Provider) -> None:
     source = provider.data_source("fake_thing")
+    planned = source.plan({"name": UNKNOWN, "zone": "x"})
+    assert (planned["name"], planned["id"], planned["zone"]) == (UNKNOWN, UNKNOWN, "x")
     assert source.read({"name": "a"})["id"] == "1"
     with pytest.raises(InvalidConfig, match=r"^name: Unknown value"):
         source.read({"name": UNKNOWN})

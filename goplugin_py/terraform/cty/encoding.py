@@ -5,10 +5,11 @@ but strings, numbers and bools, which has no meaning. An encoder is compiled onc
 type, and changes nothing in the value.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import repeat
-from operator import is_, itemgetter, lt
+from operator import itemgetter, lt
 from types import NoneType
 from typing import Any
 
@@ -257,13 +258,30 @@ def _object(kind: Type, attributes: dict[str, Codec]) -> Codec:
             at_step(attribute, part, budget, GetAttr(name))
             for part, (name, attribute) in zip(old, attributes.items(), strict=True)
         ]
-        if is_ordered and all(map(is_, old, new)):
-            return column
+        if is_ordered:
+            return _replaced(column, names, old, new)
         rows = zip(*new, strict=True) if new else repeat((), len(column))
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     special = partial(_null_or_unknown, kind)
     return encode
+
+
+def _replaced(
+    column: list[dict[str, Any]],
+    names: Sequence[str],
+    old: list[list[Any]],
+    new: list[list[Any]],
+) -> list[dict[str, Any]]:
+    """Return objects with new values where these are not the old ones."""
+    changed = [(n, b) for n, a, b in zip(names, old, new, strict=True) if a is not b]
+    if not changed:
+        return column
+    objects = list(map(dict.copy, column))
+    for name, part in changed:
+        for one, value in zip(objects, part, strict=True):
+            one[name] = value
+    return objects
 
 
 def _check_names(attributes: dict[str, Codec], value: dict[Any, Any]) -> None:
