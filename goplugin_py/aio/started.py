@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+import logging
 import threading
 from collections.abc import Callable
 
@@ -26,6 +27,11 @@ from goplugin_py.services.channel import HEALTH_CHECK, HEALTH_REQUEST, is_answer
 
 # The thread only wakes up to end.
 JOIN_TIMEOUT = 1.0
+
+# Loops forget tasks that nobody else holds, and clients may be gone by then.
+_calls: set[asyncio.Task[None]] = set()
+
+_log = logging.getLogger("goplugin.client")
 
 
 class Core(client.Client):
@@ -54,9 +60,17 @@ def _tell_of_exit(
     status: ExitStatus | None,
 ) -> None:
     async def call() -> None:
-        await awaited(on_exit(status))
+        try:
+            await awaited(on_exit(status))
+        except Exception:
+            _log.exception("on_exit failed")
 
-    tell(loop, lambda: loop.create_task(call()))
+    def begin() -> None:
+        task = loop.create_task(call())
+        _calls.add(task)
+        task.add_done_callback(_calls.discard)
+
+    tell(loop, begin)
 
 
 class Started:

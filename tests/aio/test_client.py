@@ -128,6 +128,20 @@ def test_on_exit_is_called_on_the_loop_and_may_be_a_coroutine_function(
     run(main())
 
 
+def test_an_on_exit_that_raises_is_logged(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_exit(status: Any) -> None:
+        raise RuntimeError("a bug")
+
+    async def main() -> None:
+        async with aio.Client(config(on_exit=on_exit)):
+            pass
+        await eventually(lambda: "RuntimeError: a bug" in caplog.text)
+
+    run(main())
+
+
 def test_all_managed_clients_are_killed_at_once(run: Run) -> None:
     async def main() -> None:
         clients = [aio.Client(config(managed=True)) for _ in range(2)]
