@@ -9,6 +9,7 @@ steps, or what the first one that leaves something behind has left.
 A third argument names a runner of the package, for the plugin to be run by.
 """
 
+import argparse
 import ast
 import errno
 import itertools
@@ -79,12 +80,12 @@ def attempt(fault: Fault, options: dict[str, object]) -> str:
     return ""
 
 
-def main(kind: str, options: dict[str, object]) -> None:
-    """Let each step fail, until there are no more."""
+def main(kind: str, options: dict[str, object], first: int, stride: int) -> None:
+    """Let each step fail, or each so-manieth, until there are no more."""
     for _ in range(2):  # what the first start opens for good
         attempt(Fault(sys.maxsize, MemoryError), options)
     before = settled()
-    for number in itertools.count():
+    for number in itertools.count(first, stride):
         fault = Fault(number, FAULTS[kind])
         raised = attempt(fault, options)
         if not fault.step:
@@ -96,7 +97,13 @@ def main(kind: str, options: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    settings = ast.literal_eval(sys.argv[2])
-    if len(sys.argv) > 3:
-        settings["runner"] = getattr(goplugin_py, sys.argv[3])
-    main(sys.argv[1], settings)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("kind", choices=FAULTS)
+    parser.add_argument("options", type=ast.literal_eval)
+    parser.add_argument("--runner", help="a class of goplugin_py")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--stride", type=int, default=1)
+    given = parser.parse_args()
+    if given.runner:
+        given.options["runner"] = getattr(goplugin_py, given.runner)
+    main(given.kind, given.options, given.first, given.stride)

@@ -36,11 +36,13 @@ def printed(module: str, *arguments: str, directory: Path) -> str:
     ],
     ids=["descriptors-plain", "memory-mtls", "interrupt-multiplex"],
 )
+@pytest.mark.parametrize("first", ["0", "1"], ids=["even", "odd"])
 def test_fault_at_each_step_of_a_start_leaves_nothing(
-    kind: str, options: dict[str, bool], short_tmp: Path
+    kind: str, options: dict[str, bool], first: str, short_tmp: Path
 ) -> None:
     """Requirement: no process, descriptor, thread, socket or file, whatever fails."""
-    steps = printed("interop.faults", kind, repr(options), directory=short_tmp)
+    arguments = (kind, repr(options), "--first", first, "--stride", "2")
+    steps = printed("interop.faults", *arguments, directory=short_tmp)
     assert ast.literal_eval(steps) > 50
     # A plugin that ends before its line has told nobody where its socket is.
     assert all(path.name.startswith("plugin") for path in short_tmp.iterdir())
@@ -51,7 +53,7 @@ def test_fault_at_each_step_of_a_start_by_a_runner_leaves_nothing(
     kind: str, short_tmp: Path
 ) -> None:
     """Requirement: the socket directory and the runner's plugin among it."""
-    arguments = (kind, "{'broker_multiplex': True}", "CommandRunner")
+    arguments = (kind, "{'broker_multiplex': True}", "--runner", "CommandRunner")
     steps = printed("interop.faults", *arguments, directory=short_tmp)
     assert ast.literal_eval(steps) > 50
     assert not list(short_tmp.iterdir())

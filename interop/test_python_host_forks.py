@@ -118,7 +118,11 @@ def test_processes_start_beside_many_live_plugins() -> None:
 
     with ExitStack() as stack:
         with ThreadPoolExecutor(PLUGINS) as pool:
-            configs = [echo_config(auto_mtls=n % 2 == 0) for n in range(PLUGINS)]
+            configs = [
+                # All start at once, maybe on a busy machine.
+                echo_config(auto_mtls=n % 2 == 0, start_timeout=SCRIPT_WAIT)
+                for n in range(PLUGINS)
+            ]
             links = list(pool.map(lambda c: stack.enter_context(echo(c)), configs))
         with ThreadPoolExecutor(4) as busy, ThreadPoolExecutor(4) as starters:
             callers = [busy.submit(keep_busy, stub) for _, stub in links[:4]]
