@@ -24,6 +24,7 @@ from goplugin_py import (
     UnknownPlugin,
     aio,
 )
+from goplugin_py.aio.started import Core
 from tests.aio.conftest import Run, eventually, our_threads
 from tests.aio.echo import COMMAND, Echo, config
 from tests.peers import WAIT
@@ -171,6 +172,52 @@ def _reattached(options: dict[str, Any]) -> Any:
     import dataclasses
 
     return dataclasses.replace(config(), **options)
+
+
+def test_a_plugin_that_is_lost_in_its_start_is_an_error_and_leaves_nothing(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Core.start
+
+    def start_and_lose(core: Core) -> None:
+        start(core)
+        assert core.pid is not None
+        os.kill(core.pid, signal.SIGKILL)
+
+    async def main() -> None:
+        before = processes()
+        client = aio.Client(config())
+        with monkeypatch.context() as patch:
+            patch.setattr(Core, "start", start_and_lose)
+            with pytest.raises(ConnectionLost, match="further connection"):
+                await client.start()
+        assert processes() == before
+        assert not our_threads()
+        echo = await client.dispense("echo")
+        assert await echo(b"x", timeout=WAIT) == b"x"
+        await client.kill()
+
+    run(main())
+
+
+def test_a_clients_channel_tells_its_state(run: Run) -> None:
+    async def main() -> None:
+        async with aio.Client(config()) as client:
+            channel = client.channel
+            assert isinstance(channel, grpc.aio.Channel)
+            await channel.channel_ready()
+            ready = channel.get_state()
+            assert ready is grpc.ChannelConnectivity.READY
+            waiting = asyncio.ensure_future(channel.wait_for_state_change(ready))
+            assert client.pid is not None
+            os.kill(client.pid, signal.SIGKILL)
+            await asyncio.wait_for(waiting, WAIT)
+            async with channel:
+                pass
+            with pytest.raises(ClientClosed):
+                await channel.channel_ready()
+
+    run(main())
 
 
 # Cancellation

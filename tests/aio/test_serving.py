@@ -15,7 +15,14 @@ import grpc
 import grpc.aio
 import pytest
 
-from goplugin_py import ConfigError, ReattachConfig, ServeConfig, ServeTestConfig, aio
+from goplugin_py import (
+    ClientConfig,
+    ConfigError,
+    ReattachConfig,
+    ServeConfig,
+    ServeTestConfig,
+    aio,
+)
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py._pb.broker_pb2_grpc import GRPCBrokerStub
 from goplugin_py._pb.controller_pb2 import Empty as Nothing
@@ -24,8 +31,8 @@ from goplugin_py._pb.empty_pb2 import Empty
 from goplugin_py._pb.stdio_pb2_grpc import GRPCStdioStub
 from tests import echo
 from tests.aio.conftest import Run, eventually, our_threads
-from tests.aio.echo import COMMAND, Context, Echo, call
-from tests.echo import HANDSHAKE
+from tests.aio.echo import COMMAND, Context, Echo, call, repeat
+from tests.echo import HANDSHAKE, method
 from tests.peers import ROOT, WAIT
 
 
@@ -64,6 +71,29 @@ def test_coroutine_functions_run_on_the_loop_and_plain_ones_on_workers(
         async with served(serve_config(name_thread)) as (_, channel):
             assert (await call(channel)).startswith(b"goplugin-worker")
         assert not our_threads()
+
+    run(main())
+
+
+def test_a_servicer_and_a_stub_need_no_subclass(run: Run) -> None:
+    def add(servicer: Any, server: Any) -> None:
+        echo.add_echo(server, servicer)
+
+    def stub_of(channel: Any) -> Any:
+        return method(channel)
+
+    async def main() -> None:
+        served = {"echo": aio.Plugin.from_servicer(add, repeat)}
+        called = {"echo": aio.Plugin.from_stub(stub_of)}
+        # In test mode no host ends the process, which is this one.
+        serving = serve_config(plugins=served, test=ServeTestConfig())
+        async with aio.PluginServer(serving) as server:
+            config = ClientConfig(
+                reattach=server.reattach_config, handshake=HANDSHAKE, plugins=called
+            )
+            async with aio.Client(config) as client:
+                stub = await client.dispense("echo")
+                assert await stub(b"x", timeout=WAIT) == b"x"
 
     run(main())
 
