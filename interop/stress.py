@@ -8,7 +8,6 @@ Each part ends in an assertion, and prints what it counted before and after.
 
 import contextlib
 import gc
-import io
 import logging
 import subprocess
 import sys
@@ -41,7 +40,7 @@ def resident() -> int:
 
 def cycle(options: dict[str, object]) -> None:
     """Start a plugin, call it, print something, and kill it."""
-    with echo(echo_config(sync_stdout=io.BytesIO(), **options)) as (client, stub):
+    with echo(echo_config(**options)) as (client, stub):
         stub.Print(PrintRequest(stdout=b"hello"), timeout=CALL_TIMEOUT)
         assert stub.Unary(Payload(number=7), timeout=CALL_TIMEOUT).number == 7
     assert client.exit_status == 0
