@@ -8,7 +8,7 @@ from typing import Any
 
 from goplugin_py.errors import LocalProtocolError
 
-_running_loop = asyncio._get_running_loop  # noqa: SLF001 - None where there is none
+running_loop = asyncio._get_running_loop  # noqa: SLF001 - None where there is none
 
 
 class Affinity:
@@ -26,7 +26,7 @@ class Affinity:
             LocalProtocolError: There is none.
         """
         self._name = name
-        loop = _running_loop()
+        loop = running_loop()
         if loop is None:
             raise LocalProtocolError(_outside(name))
         self.loop = loop
@@ -34,7 +34,7 @@ class Affinity:
     @property
     def is_here(self) -> bool:
         """Whether the caller runs on the loop."""
-        return _running_loop() is self.loop
+        return running_loop() is self.loop
 
     def check(self) -> None:
         """Refuse a caller that runs on another loop, or on none.
@@ -42,7 +42,7 @@ class Affinity:
         Raises:
             LocalProtocolError: It does.
         """
-        running = _running_loop()
+        running = running_loop()
         if running is self.loop:
             return
         if running is None:
