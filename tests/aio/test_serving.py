@@ -420,9 +420,12 @@ async def main():
     for each in (signal.SIGUSR1, signal.SIGINT):
         os.kill(os.getpid(), each)
     await asyncio.wait_for(heard.wait(), 5)
+    reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
+        os.write(writing, b"ready")
         signal.pause()
+    os.read(reading, 5)
     os.kill(child, signal.SIGTERM)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), stopped.is_set())
     signals.restore()
