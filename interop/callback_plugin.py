@@ -83,7 +83,7 @@ class Actor(ActorServicer):
         for service_id in ids:
             peer = Peer(service_id)
             register = functools.partial(add_PeerServicer_to_server, peer)
-            server = self._broker.accept_and_serve(service_id, register)
+            server = self._broker.accept_and_serve(service_id, register, timeout=None)
             with self._lock:
                 self._servers[service_id] = server, peer
         return Ids(ids=ids)

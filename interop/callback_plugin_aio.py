@@ -68,7 +68,9 @@ class Actor(ActorServicer):
         for service_id in ids:
             peer = Peer(service_id)
             register: Any = functools.partial(add_PeerServicer_to_server, peer)
-            server = await self._broker.accept_and_serve(service_id, register)
+            server = await self._broker.accept_and_serve(
+                service_id, register, timeout=None
+            )
             self._servers[service_id] = server, peer
         return Ids(ids=ids)
 

@@ -17,7 +17,6 @@ from goplugin_py.callables import check_callable
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError
 from goplugin_py.services.broker import (
-    ACCEPT_TIMEOUT,
     BROKER_TIMEOUT,
     BROKERED_WORKERS,
     LinkBroker,
@@ -95,7 +94,7 @@ class Broker:
         service_id: int,
         register: Callable[[grpc.aio.Server], Any],
         *,
-        timeout: float | None = ACCEPT_TIMEOUT,
+        timeout: float | None = BROKER_TIMEOUT,
     ) -> BrokeredServer:
         """Serve under `service_id`; return without waiting for a dial.
 

@@ -33,10 +33,9 @@ from goplugin_py.services.server import Server
 from goplugin_py.services.service import Service
 from goplugin_py.wire.offers import MAX_OFFERS
 
-BROKER_TIMEOUT = 5.0  # go-plugin: GRPCBroker.Dial, timeoutWait
-# A server waits this long for somebody to connect. Go's plugins and hosts do so
-# within seconds or never, but a call of Python may wait for a worker before it dials.
-ACCEPT_TIMEOUT = 600.0
+# A dial waits so long for the other side, and a server for its first connection: the
+# address of a server is forgotten then (go-plugin: GRPCBroker.Dial, timeoutWait).
+BROKER_TIMEOUT = 5.0
 MAX_SERVICE_ID = 2**32 - 1
 # How many messages wait for a stream, or for the other side to read its own. It keeps
 # no more than that anyway, and can make us answer.
@@ -76,7 +75,7 @@ class Broker(Protocol):
         service_id: int,
         register: Callable[[grpc.Server], Any],
         *,
-        timeout: float | None = ACCEPT_TIMEOUT,
+        timeout: float | None = BROKER_TIMEOUT,
     ) -> BrokeredServer:
         """Serve under `service_id`; return at once, without waiting for a dial.
 
@@ -170,7 +169,7 @@ class LinkBroker:
         service_id: int,
         register: Callable[[grpc.Server], Any],
         *,
-        timeout: float | None = ACCEPT_TIMEOUT,
+        timeout: float | None = BROKER_TIMEOUT,
     ) -> BrokeredServer:
         """See `Broker.accept_and_serve`."""
         self._check_open()
@@ -180,7 +179,7 @@ class LinkBroker:
         return BrokeredServer(service_id, self.serve(service_id, server, timeout))
 
     def serve(
-        self, service_id: int, server: Served, timeout: float | None = ACCEPT_TIMEOUT
+        self, service_id: int, server: Served, timeout: float | None = BROKER_TIMEOUT
     ) -> Callable[[float], None]:
         """Serve under an id; return what stops that, given a grace in seconds.
 
