@@ -90,6 +90,16 @@ def test_megabyte_on_both_streams_arrives_intact(name: str, auto_mtls: bool) -> 
     assert out.threads == err.threads == {f"goplugin-stdio-{name}"}
 
 
+def test_ten_megabytes_without_a_newline_or_a_character_arrive_on_both() -> None:
+    """Requirement: what is printed is bytes, and no lines: none is UTF-8 here."""
+    size, block = 10 * MIB, b"\xff\x80" * (32 * 1024)
+    out, err = Sink(size), Sink(size)
+    with echo(echo_config(sync_stdout=out, sync_stderr=err)) as (_, stub):
+        request = PrintRequest(stdout=block, stderr=block, repeat=size // len(block))
+        stub.Print(request, timeout=4 * WAIT)
+        assert out.wait() == err.wait() == b"\xff\x80" * (size // 2)
+
+
 def test_output_without_a_sink_is_discarded_and_blocks_nobody() -> None:
     """go-plugin: `SyncStdout` is `io.Discard` by default; a pipe holds 64 KiB."""
     with echo(echo_config()) as (_, stub):
