@@ -101,7 +101,7 @@ def test_multiprocessing_workers_have_plugins_of_their_own(
 
 
 def test_processes_start_beside_many_live_plugins() -> None:
-    """grpc/grpc#37259: `subprocess` beside gRPC's threads hangs or aborts."""
+    """Requirement: no hang or abort of `subprocess` beside gRPC's threads."""
     done = threading.Event()
 
     def keep_busy(stub: EchoStub) -> int:

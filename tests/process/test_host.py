@@ -17,7 +17,7 @@ from tests.peers import WAIT, run_python, until
 
 # Time enough for something to go wrong.
 SHORT = 0.1
-# What the issue allows a plugin after the death of its host.
+# What a plugin may take after the death of its host.
 LIMIT = 2.0
 
 # A host that is killed as soon as its plugin answers.
