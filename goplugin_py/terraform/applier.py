@@ -21,8 +21,10 @@ from goplugin_py.terraform.diagnostics import (
 from goplugin_py.terraform.errors import (
     ApplyFailed,
     ApplyInterrupted,
+    DiagnosticError,
     InvalidAnswer,
     InvalidConfig,
+    ProviderWarning,
 )
 from goplugin_py.terraform.plan import Action, Plan, Waiting
 from goplugin_py.terraform.planner import Planner
@@ -77,7 +79,14 @@ class PlanApplier:
         )
         self._apply(nothing, plan.prior, waiting)
         created = replace(plan, action=Action.CREATE, prior=None)
-        return self._apply(self._planned_again(created, config, None), None, waiting)
+        # What was there is gone by now, so whatever happens has to say so.
+        try:
+            final = self._planned_again(created, config, None)
+        except ConnectionLost as exc:
+            raise ApplyInterrupted(exc, None, plan.private) from exc
+        except DiagnosticError as exc:
+            raise ApplyFailed(exc.diagnostics, None) from exc
+        return self._apply(final, None, waiting)
 
     def _planned_again(self, plan: Plan, config: Value, prior: State | None) -> Plan:
         """Plan with all that is known now, and compare it with the plan.
@@ -115,6 +124,8 @@ class PlanApplier:
             )
         except ConnectionLost as exc:
             raise ApplyInterrupted(exc, prior, plan.private) from exc
+        except DiagnosticError as exc:
+            raise ApplyFailed(exc.diagnostics, prior) from exc
         return self._applied(plan, prior, answer)
 
     def _applied(self, plan: Plan, prior: State | None, answer: Any) -> State | None:
@@ -132,13 +143,23 @@ class PlanApplier:
         if not _has_errors(diagnostics):
             diagnostics += self._inconsistencies(plan, value, answer)
         if not _has_errors(diagnostics):
-            settle(answer.diagnostics)
-            return self._calls.state(value, answer.private, identity)
+            state = self._calls.state(value, answer.private, identity)
+            self._warn(answer, state)
+            return state
         identity = without_unknown(identity)
         is_tainted = plan.action is Action.CREATE or bool(prior and prior.is_tainted)
         left = self._calls.state(value, answer.private, identity, is_tainted=is_tainted)
         # An error without a state tells nothing new about what exists.
         raise ApplyFailed(diagnostics, left or prior)
+
+    def _warn(self, answer: Any, state: State | None) -> None:
+        """Show warnings; the state must not be lost where they count as errors."""
+        try:
+            settle(answer.diagnostics)
+        except ProviderWarning as exc:
+            detail = exc.diagnostic.detail
+            told = error(exc.diagnostic.summary, detail, exc.diagnostic.path)
+            raise ApplyFailed([told], state) from exc
 
     def _inconsistencies(
         self, plan: Plan, value: Value, answer: Any

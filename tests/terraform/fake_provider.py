@@ -5,6 +5,7 @@
 The `name` of a `fake_thing` tells what happens to it; any other name is a good one.
 """
 
+import itertools
 import os
 import sys
 import threading
@@ -44,6 +45,7 @@ class Fake:
         self._messages: Any = protocol.messages
         self._protocol = protocol
         self._stopped = threading.Event()
+        self._plans = itertools.count()
 
     def _answer(self, call: str, **fields: Any) -> Any:
         name = call if call == "GetProviderSchema" else self._protocol.rpc(call)
@@ -161,11 +163,8 @@ class Fake:
                 planned["password"] = "shown"
             case "deferred":
                 answer.deferred.reason = 1
-            case "fickle" if self._stopped.is_set():
-                planned["size"] = 99
             case "fickle":
-                planned["size"] = 1
-                self._stopped.set()
+                planned["size"] = next(self._plans)
         if prior is not None:
             answer.requires_replace.add().steps.add(attribute_name="zone")
         if name == "replaces nothing":
@@ -194,13 +193,8 @@ class Fake:
         made = planned | {"id": "1"}
         made["size"] = 7 if planned["size"] == UNKNOWN else planned["size"]
         name = planned["name"]
+        self._misbehave(name, answer)
         match name:
-            case "dies":
-                os._exit(3)
-            case "waits":
-                assert self._stopped.wait(60)
-                self._stopped.clear()
-                answer.diagnostics.append(self._told(1, "Stopped"))
             case "changes":
                 made["zone"] = "elsewhere"
             case "unknown":
@@ -220,6 +214,17 @@ class Fake:
         identity = self._protocol.pack_identity({"id": "1"}, IDENTITY)
         answer.new_identity.CopyFrom(identity)
         return answer
+
+    def _misbehave(self, name: str, answer: Any) -> None:
+        match name:
+            case "dies":
+                os._exit(3)
+            case "raises":
+                raise RuntimeError("a bug")
+            case "waits":
+                assert self._stopped.wait(60)
+                self._stopped.clear()
+                answer.diagnostics.append(self._told(1, "Stopped"))
 
     def ReadResource(self, request: Any, context: Any) -> Any:
         state = self._read(request.current_state)

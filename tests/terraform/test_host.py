@@ -324,6 +324,32 @@ def test_a_destruction_that_is_none_is_refused(thing: Resource) -> None:
         thing.plan_destroy(state)
 
 
+def test_a_replacement_that_fails_halfway_leaves_nothing() -> None:
+    """The old one is destroyed by then, and the error must not hide that."""
+    with launch() as provider:
+        thing = provider.resource("fake_thing")
+        plan = thing.plan({"name": "fickle", "zone": "y"}, made(thing, zone="x"))
+        assert plan.action is Action.REPLACE
+        with pytest.raises(ApplyFailed, match="Provider changed its plan") as caught:
+            plan.apply()
+        assert caught.value.state is None
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_state_is_not_lost_where_warnings_are_errors(thing: Resource) -> None:
+    with pytest.raises(ApplyFailed, match="name: Careful") as caught:
+        thing.plan({"name": "warns"}).apply()
+    assert caught.value.state is not None
+    assert not caught.value.state.is_tainted
+
+
+def test_an_apply_that_ends_with_a_status_keeps_the_state(thing: Resource) -> None:
+    state = made(thing)
+    with pytest.raises(ApplyFailed, match="UNKNOWN: Exception") as caught:
+        thing.plan({"name": "raises"}, state).apply()
+    assert caught.value.state == state
+
+
 # A provider that goes away
 
 
