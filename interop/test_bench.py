@@ -112,11 +112,19 @@ def test_a_round_without_its_counterpart_is_left_out() -> None:
     [
         (Spread(0.9, 1.0, 1.1), "met"),
         (Spread(1.4, 1.5, 1.6), "missed by 25%"),
-        (Spread(1.1, 1.21, 1.3), "missed by 1%"),
+        (Spread(1.1, 1.22, 1.3), "missed by 2%"),
+        (Spread(1.1, 1.201, 1.3), "missed by a hair"),
         (Spread(0.5, 1.0, 2.0), "too noisy to say"),
         (Spread(0.5, 0.8, 1.1), "met"),
     ],
-    ids=["below", "above", "near", "noisy-and-on-both-sides", "noisy-but-below"],
+    ids=[
+        "below",
+        "above",
+        "near",
+        "nearer",
+        "noisy-and-on-both-sides",
+        "noisy-but-below",
+    ],
 )
 def test_a_target_is_met_or_missed_or_open(spread: Spread, verdict: str) -> None:
     assert Target("a call", spread, 1.2).verdict == verdict

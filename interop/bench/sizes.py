@@ -28,7 +28,7 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=25,
+    rounds=20,
     unary=300,
     flight=640,
     small=3000,

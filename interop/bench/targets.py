@@ -47,7 +47,8 @@ class Target:
             return "too noisy to say"
         if self.is_met:
             return "met"
-        return f"missed by {abs(self._found.middle / self.limit - 1):.0%}"
+        distance = abs(self._found.middle / self.limit - 1)
+        return f"missed by {distance:.0%}" if distance >= 0.01 else "missed by a hair"
 
     @property
     def bound(self) -> str:
