@@ -1,11 +1,7 @@
 """The host kit with a provider that breaks the rules when told to."""
 
 import pickle
-import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -16,46 +12,16 @@ from goplugin_py.terraform import (
     ApplyFailed,
     ApplyInterrupted,
     DiagnosticError,
-    FunctionFailed,
     InvalidAnswer,
     InvalidConfig,
-    NotSupported,
     Provider,
     ProviderWarning,
     Severity,
-    State,
     UnknownName,
 )
-from goplugin_py.terraform.cty import NUMBER, Object, Typed
+from goplugin_py.terraform.cty import NUMBER, Typed
 from goplugin_py.terraform.resource import Resource
-from tests.peers import ROOT, until
-
-FAKE = Path(__file__).with_name("fake_provider.py")
-
-
-def launch(version: int = 6) -> Provider:
-    return Provider.launch(
-        sys.executable, str(FAKE), str(version), env={"PYTHONPATH": str(ROOT)}
-    )
-
-
-@pytest.fixture(scope="module", params=[5, 6], ids=["protocol 5", "protocol 6"])
-def provider(request: pytest.FixtureRequest) -> Iterator[Provider]:
-    with launch(request.param) as provider:
-        assert provider.protocol_version == request.param
-        yield provider
-
-
-@pytest.fixture
-def thing(provider: Provider) -> Resource:
-    return provider.resource("fake_thing")
-
-
-def made(thing: Resource, name: str = "a", **config: object) -> State:
-    state = thing.plan({"name": name, **config}).apply()
-    assert state is not None
-    return state
-
+from tests.terraform.fake import launch, made
 
 # The life of a resource
 
@@ -385,171 +351,3 @@ def test_a_closed_provider_says_so() -> None:
     with pytest.raises(ClientClosed):
         thing.plan({"name": "a"})
     provider.close()
-
-
-# What exists
-
-
-def test_a_state_is_read_again(thing: Resource) -> None:
-    state = made(thing)
-    again = thing.read(state)
-    assert again == replace(state, identity=None)
-    gone = replace(state, value=state.value | {"id": "gone"})
-    assert thing.read(gone) is None
-
-
-def test_a_resource_is_imported_by_id_or_identity(thing: Resource) -> None:
-    for state in (thing.import_state("5"), thing.import_state(identity={"id": "5"})):
-        assert (state["id"], state["name"]) == ("5", "imported")
-        assert state.private == b"imported"
-    with pytest.raises(InvalidConfig, match="non-existent"):
-        thing.import_state("gone")
-    with pytest.raises(InvalidConfig, match=r"^id: Invalid identity"):
-        thing.import_state(identity={})
-    with pytest.raises(ValueError, match="one of the two"):
-        thing.import_state()
-
-
-@pytest.mark.parametrize("found", ["none", "two", "null"])
-def test_an_import_of_anything_but_one_is_refused(thing: Resource, found: str) -> None:
-    with pytest.raises(InvalidAnswer, match="Unexpected import"):
-        thing.import_state(found)
-
-
-def test_a_stored_state_is_upgraded(thing: Resource) -> None:
-    stored = made(thing, size=12345678901234567890)
-    old = thing.upgrade(stored.to_json(), 1, private=b"p")
-    assert old["zone"] == "from version 1"
-    assert (old.private, old["size"]) == (b"p", 12345678901234567890)
-    same = thing.upgrade({"name": "a", "removed": 1}, 3)
-    assert (same["name"], same["zone"]) == ("a", "from version 3")
-    with pytest.raises(InvalidConfig, match="use a newer provider"):
-        thing.upgrade({}, 4)
-    with pytest.raises(InvalidConfig, match="no JSON"):
-        thing.upgrade(b"{", 3)
-
-
-def test_a_state_is_moved_from_another_type(thing: Resource) -> None:
-    state = thing.move({"name": "a"}, provider="example.com/x/y", type_name="old")
-    assert (state["name"], state["zone"]) == ("a", "from old")
-    assert state.private == b"moved"
-
-
-def test_a_call_that_the_provider_lacks_is_told(thing: Resource) -> None:
-    with pytest.raises(NotSupported, match="no call GenerateResourceConfig"):
-        thing.generate_config(made(thing))
-
-
-# The other kinds
-
-
-def test_a_data_source_is_read(provider: Provider) -> None:
-    source = provider.data_source("fake_thing")
-    planned = source.plan({"name": UNKNOWN, "zone": "x"})
-    assert (planned["name"], planned["id"], planned["zone"]) == (UNKNOWN, UNKNOWN, "x")
-    assert source.read({"name": "a"})["id"] == "1"
-    with pytest.raises(InvalidConfig, match=r"^name: Unknown value"):
-        source.read({"name": UNKNOWN})
-    with pytest.raises(InvalidAnswer, match=r"^id: Provider returned an unknown"):
-        source.read({"name": "unknown"})
-    with pytest.raises(InvalidAnswer, match="null object"):
-        source.read({"name": "null"})
-
-
-def test_a_function_is_called(provider: Provider) -> None:
-    say = provider.function("say")
-    assert say(1) == []
-    assert say(1, "a", None) == ["a", None]
-    assert say(UNKNOWN, "a") == UNKNOWN
-    with pytest.raises(FunctionFailed, match="in number\nno") as caught:
-        say(13)
-    assert caught.value.argument == 0
-    with pytest.raises(InvalidAnswer, match="wrong type"):
-        say(14)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "problem"),
-    [
-        ((), "takes 1 or more, not 0"),
-        ((None,), "number must not be null"),
-        (("a",), "Number required"),
-        ((1, "a", 2), r"^\[2\]: Invalid value for words"),
-    ],
-)
-def test_arguments_that_do_not_fit_are_refused_before_the_call(
-    provider: Provider, arguments: tuple[object, ...], problem: str
-) -> None:
-    with pytest.raises(InvalidConfig, match=problem):
-        provider.function("say")(*arguments)
-
-
-def test_an_ephemeral_resource_is_closed_at_the_end(provider: Provider) -> None:
-    secret = provider.ephemeral_resource("fake_secret")
-    with (
-        pytest.warns(ProviderWarning, match="Closed after 1"),
-        secret.open({"name": "a"}) as opened,
-    ):
-        assert (opened["name"], opened["id"]) == ("a", "0")
-    opened.close()
-    with (
-        pytest.warns(ProviderWarning, match="Closed"),
-        pytest.raises(InvalidAnswer, match=r"^zone: Provider produced an invalid"),
-    ):
-        secret.open({"name": "changes"})
-
-
-def test_an_ephemeral_resource_is_renewed_in_time(provider: Provider) -> None:
-    """`renew_at` has passed already, so it is renewed at once."""
-    opened = provider.ephemeral_resource("fake_secret").open({"name": "renewed"})
-    until(lambda: opened._private == b"11")
-    opened.renew()
-    with pytest.warns(ProviderWarning, match="Closed after 111"):
-        opened.close()
-    opened.renew()
-    assert not any("renew" in each.name for each in threading.enumerate())
-
-
-def test_what_exists_is_listed_up_to_a_limit(provider: Provider) -> None:
-    things = provider.list_resource("fake_thing")
-    found = list(things.list({"name": "all"}, limit=3))
-    assert [each.display_name for each in found] == ["thing 0", "thing 1", "thing 2"]
-    assert found[2].identity == {"id": "2"}
-    assert found[2].state is None
-    first = next(iter(things.list({"name": "all"}, with_states=True)))
-    assert first.state is not None
-    assert first.state["id"] == "0"
-    with pytest.raises(DiagnosticError, match="Lost count"):
-        list(things.list({"name": "fails"}))
-    with pytest.raises(InvalidAnswer, match="No identity"):
-        list(things.list({"name": "nobody"}))
-
-
-def test_an_action_tells_what_it_does(provider: Provider) -> None:
-    action = provider.action("fake_do")
-    action.plan({"name": UNKNOWN})
-    assert list(action.invoke({"name": "a"})) == ["step 0", "step 1", "step 2"]
-    with pytest.raises(InvalidConfig, match="Unknown value"):
-        action.invoke({"name": UNKNOWN})
-    with pytest.raises(DiagnosticError, match="Not today"):
-        action.invoke({"name": "refused"})
-    with pytest.raises(DiagnosticError, match="Did not work"):
-        list(action.invoke({"name": "fails"}))
-    with pytest.raises(InvalidAnswer, match="did not complete"):
-        list(action.invoke({"name": "ends early"}))
-
-
-def test_the_schema_is_typed(provider: Provider) -> None:
-    schema = provider.schema.resources["fake_thing"]
-    assert schema.version == 3
-    name, size = schema.block.attributes["name"], schema.block.attributes["size"]
-    assert name.is_required
-    assert (size.type, size.is_optional, size.is_computed) == (NUMBER, True, True)
-    assert schema.block.attributes["password"].is_write_only
-    assert isinstance(schema.block.type, Object)
-    assert provider.schema.capabilities.plan_destroy
-    assert provider.schema.identities["fake_thing"].version == 1
-    function = provider.schema.functions["say"]
-    assert [each.name for each in function.parameters] == ["number"]
-    assert function.variadic is not None
-    assert function.variadic.allows_null
