@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -42,6 +43,14 @@ def until(condition: Callable[[], object], wait: float = WAIT) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not come true"
         pause.wait(0.005)
+
+
+def stop(pid: int | None) -> None:
+    """Stop a child as Ctrl-Z does, and wait until none of its threads runs."""
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    options = os.WSTOPPED | os.WNOHANG
+    until(lambda: os.waitid(os.P_PID, pid, options) is not None)
 
 
 def connect(path: str) -> socket.socket:

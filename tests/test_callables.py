@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from typing import Any
@@ -23,7 +21,7 @@ from goplugin_py.services.broker import LinkBroker
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Transport
 from tests.echo import add_echo, client_config, serve_config
-from tests.peers import WAIT
+from tests.peers import WAIT, stop
 
 
 async def coroutine_function(*arguments: object) -> Any: ...
@@ -104,8 +102,7 @@ def test_an_impatient_kill_hurries_a_patient_one() -> None:
         threading.Thread(target=client.kill, args=(8 * WAIT,)),
         threading.Thread(target=client.kill, args=(0.5,)),
     ]
-    assert client.pid is not None
-    os.kill(client.pid, signal.SIGSTOP)  # it answers nothing any more
+    stop(client.pid)  # it answers nothing any more
     started = time.monotonic()
     for thread in threads:
         thread.start()

@@ -37,7 +37,7 @@ from goplugin_py import (
 )
 from goplugin_py.wire.address import Address
 from tests.echo import COMMAND, add_echo, call, client_config
-from tests.peers import ROOT, WAIT, run_python, until
+from tests.peers import ROOT, WAIT, run_python, stop, until
 
 # kill() must return within its grace and this (its contract).
 KILL_SLACK = 1.0
@@ -224,8 +224,7 @@ def test_a_plugin_that_is_stopped_is_killed_within_its_grace_and_a_second(
 ) -> None:
     client = Client(client_config())
     client.start()
-    assert client.pid is not None
-    os.kill(client.pid, signal.SIGSTOP)
+    stop(client.pid)
     start = time.monotonic()
     client.kill(grace)
     assert time.monotonic() - start < grace + KILL_SLACK

@@ -43,7 +43,7 @@ from goplugin_py.net import owner
 from goplugin_py.services.channel import open_channel
 from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, VOCABULARY
 from tests.echo import HANDSHAKE, Echo, client_config, serve_config
-from tests.peers import ROOT, WAIT, run_python, until
+from tests.peers import ROOT, WAIT, run_python, stop, until
 
 UNIX = Address.unix("/tmp/plugin1")
 ECHO = {"echo": Echo()}
@@ -272,16 +272,10 @@ def test_without_pidfds_the_end_is_looked_for(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.delattr(os, "pidfd_open")
     monkeypatch.setattr("goplugin_py.process.attached.POLL_INTERVAL", 0.01)
     with started() as first, Client(attached_config(first.reattach_config())) as second:
-        stop(first)
+        stop(first.pid)
         second.kill(0.1)
         assert second.exited
         assert first.wait(WAIT) == -signal.SIGKILL
-
-
-def stop(client: Client) -> None:
-    """Stop a plugin as Ctrl-Z does."""
-    assert client.pid is not None
-    os.kill(client.pid, signal.SIGSTOP)
 
 
 @pytest.mark.parametrize("network", ["unix", "tcp"])
@@ -290,7 +284,7 @@ def test_an_attached_plugin_that_does_not_end_is_killed(network: str) -> None:
     with started(network) as first:
         second = Client(attached_config(first.reattach_config()))
         second.start()
-        stop(first)
+        stop(first.pid)
         second.kill(0.1)
         assert second.exited
         assert first.wait(WAIT) == -signal.SIGKILL

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from goplugin_py import (
 )
 from goplugin_py.process.runner import SameAddresses
 from tests.echo import HANDSHAKE, add_echo, call, client_config
-from tests.peers import WAIT
+from tests.peers import WAIT, stop
 from tests.runner.hosts import (
     ECHO,
     kill_in_time,
@@ -99,7 +98,7 @@ def test_an_attached_runner_ends_what_does_not_end_by_itself(
 ) -> None:
     first, reattach = running
     with attached(reattach, lambda config: Elsewhere(config.pid)) as client:
-        os.kill(reattach.pid, signal.SIGSTOP)
+        stop(reattach.pid)
         kill_in_time(client)
         assert client.exited
     assert first.wait(WAIT) == -signal.SIGKILL
@@ -182,7 +181,7 @@ def test_an_attached_runner_that_fails_at_all_it_does_is_logged(
     runner = Elsewhere(reattach.pid, kill=fail)
     client = attached(reattach, lambda config: runner)
     client.start()
-    os.kill(reattach.pid, signal.SIGSTOP)
+    stop(reattach.pid)
     kill_in_time(client)
     assert not client.exited
     assert "the runner can't kill plugin elsewhere-" in caplog.text

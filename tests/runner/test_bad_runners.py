@@ -25,7 +25,7 @@ from goplugin_py import (
 from goplugin_py.process.pump import Pump
 from goplugin_py.testing import FakeRunner
 from tests.echo import client_config
-from tests.peers import WAIT, run_python, until
+from tests.peers import WAIT, run_python, stop, until
 from tests.runner.hosts import (
     SHORT,
     Brief,
@@ -269,7 +269,7 @@ def test_a_client_whose_runner_can_not_kill_lets_go_in_time(
     )
     client = Client(config(make))
     client.start()
-    os.kill(made[0].process.pid, signal.SIGSTOP)  # it does not end by itself
+    stop(made[0].process.pid)  # it does not end by itself
     kill_in_time(client)
     assert not client.exited
     assert client.wait(0) is None
