@@ -65,6 +65,8 @@ class Client:
             raise killed()
         if self._started is not None:
             self._started.affinity.check()
+            if self._starting is not None:
+                self._starting.has_user = True
             return self._started
         if self._starting is None:
             affinity = Affinity("this client")
@@ -76,13 +78,16 @@ class Client:
         """Wait for a start that others may wait for too."""
         start.waiters += 1
         try:
-            return await asyncio.shield(start.task)
+            started = await asyncio.shield(start.task)
         except asyncio.CancelledError:
-            if start.waiters == 1 and not start.task.done():
+            if start.waiters == 1 and not start.has_user:
+                self._started = None
                 self._renew(start)  # whoever comes now begins anew
-                start.task.cancel()
-                await settled(start.task)
+                await settled(asyncio.ensure_future(_take_back(start)))
             raise
+        else:
+            start.has_user = True
+            return started
         finally:
             start.waiters -= 1
             if start.task.done():
@@ -298,6 +303,15 @@ class _Start:
         self.affinity = affinity
         self.task = asyncio.create_task(start)
         self.waiters = 0
+        self.has_user = False
+
+
+async def _take_back(start: _Start) -> None:
+    """End a start that nobody waits for, even if it has just come about."""
+    start.task.cancel()
+    await settled(start.task)
+    if not start.task.cancelled() and start.task.exception() is None:
+        await start.task.result().end()
 
 
 async def probe(command: Sequence[str]) -> Handshake:

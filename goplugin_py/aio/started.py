@@ -78,6 +78,7 @@ class Started:
 
     def __init__(self, core: Core, config: ClientConfig, affinity: Affinity) -> None:
         options = tuple(config.channel_options)
+        self._core = core
         self.affinity = affinity
         self.channel = Channel(core.target, options, killed)
         link_broker = core.broker
@@ -105,8 +106,7 @@ class Started:
         try:
             await started.check_health(config.start_timeout)
         except BaseException as exc:
-            await in_thread(functools.partial(core.kill, 0), "kill")
-            await started.close()
+            await started.end()
             if isinstance(exc, grpc.aio.AioRpcError):
                 text = "the plugin does not answer on a further connection"
                 raise ConnectionLost(f"{text}: {exc.details()}") from exc
@@ -135,6 +135,11 @@ class Started:
             await asyncio.wait_for(self._ended.wait(), timeout)
         except TimeoutError:
             return
+
+    async def end(self) -> None:
+        """End the plugin at once, and close the channel."""
+        await in_thread(functools.partial(self._core.kill, 0), "kill")
+        await self.close()
 
     async def close(self) -> None:
         """Close the channel; the plugin has ended."""
