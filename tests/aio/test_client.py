@@ -318,6 +318,7 @@ def test_a_cancelled_wait_for_a_stopped_plugin_ends_at_once(
             echo = await client.dispense("echo")
             assert client.pid is not None
             os.kill(client.pid, signal.SIGSTOP)
+            os.waitid(os.P_PID, client.pid, os.WSTOPPED | os.WNOWAIT)
             threads = our_threads()
             began = {"ping": client.ping, "wait": client.wait, "call": echo}[operation]
             task = asyncio.ensure_future(began(b"") if operation == "call" else began())
