@@ -309,6 +309,13 @@ def test_kill_ends_a_start_that_is_under_way(run: Run) -> None:
     run(main())
 
 
+def stop(pid: int | None) -> None:
+    """Stop a child as Ctrl-Z does, and wait until none of its threads runs."""
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
+
+
 @pytest.mark.parametrize("operation", ["ping", "wait", "call"])
 def test_a_cancelled_wait_for_a_stopped_plugin_ends_at_once(
     run: Run, operation: str
@@ -316,15 +323,14 @@ def test_a_cancelled_wait_for_a_stopped_plugin_ends_at_once(
     async def main() -> None:
         async with aio.Client(config()) as client:
             echo = await client.dispense("echo")
-            assert client.pid is not None
-            os.kill(client.pid, signal.SIGSTOP)
-            os.waitid(os.P_PID, client.pid, os.WSTOPPED | os.WNOWAIT)
+            stop(client.pid)
             threads = our_threads()
             began = {"ping": client.ping, "wait": client.wait, "call": echo}[operation]
             task = asyncio.ensure_future(began(b"") if operation == "call" else began())
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(task, 0.05)
             assert our_threads() == threads
+            assert client.pid is not None
             os.kill(client.pid, signal.SIGCONT)
 
     run(main())
