@@ -30,12 +30,11 @@ for system in /usr /bin /lib /lib64; do
 done
 mount -t proc proc proc
 mount -o remount,ro .
-pivot_root . .
+PATH=/usr/sbin:/sbin:/usr/bin:/bin pivot_root . .  # which not every PATH has
 umount -l .
 cd /
 exec setpriv --no-new-privs --bounding-set=-all --inh-caps=-all /plugin "$@"
 """
-SETUP_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def namespaces(spec: RunnerSpec) -> CommandRunner:
