@@ -6,13 +6,9 @@ import importlib
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from goplugin_py.client import Client, probe
-    from goplugin_py.config import (
-        ClientConfig,
-        HandshakeConfig,
-        ServeConfig,
-        ServeTestConfig,
-        UnixSocketConfig,
-    )
+    from goplugin_py.config.client import ClientConfig, UnixSocketConfig
+    from goplugin_py.config.serve import ServeConfig, ServeTestConfig
+    from goplugin_py.config.shared import HandshakeConfig
     from goplugin_py.errors import (
         BrokerError,
         BrokerTimeout,
@@ -135,12 +131,12 @@ _HOMES = {
     "Broker": "services.broker",
     "BrokeredServer": "services.broker",
     "Client": "client",
-    "ClientConfig": "config",
+    "ClientConfig": "config.client",
     "CommandRunner": "process.command",
     "DirectoryTranslator": "process.runner",
     "ExitStatus": "process.status",
     "Handshake": "wire.handshake",
-    "HandshakeConfig": "config",
+    "HandshakeConfig": "config.shared",
     "Plugin": "plugin",
     "PidRunner": "process.pid",
     "PluginServer": "serving",
@@ -148,9 +144,9 @@ _HOMES = {
     "Runner": "process.runner",
     "RunnerSpec": "process.runner",
     "SecureConfig": "process.secure",
-    "ServeConfig": "config",
-    "ServeTestConfig": "config",
-    "UnixSocketConfig": "config",
+    "ServeConfig": "config.serve",
+    "ServeTestConfig": "config.serve",
+    "UnixSocketConfig": "config.client",
     "cleanup_clients": "managed",
     "guard_stdout": "stdout",
     "probe": "client",

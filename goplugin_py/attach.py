@@ -11,7 +11,7 @@ import threading
 
 import grpc
 
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import (
     ClientClosed,

@@ -17,7 +17,8 @@ from goplugin_py._pb.controller_pb2 import Empty
 from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
 from goplugin_py.attach import Attach, check_attachable, reattach_config
 from goplugin_py.callables import refuse_coroutine
-from goplugin_py.config import ClientConfig, HandshakeConfig
+from goplugin_py.config.client import ClientConfig
+from goplugin_py.config.shared import HandshakeConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost, UnknownPlugin
 from goplugin_py.launch import STATUS_TIMEOUT, Launch

@@ -19,7 +19,8 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, TextIO
 
 from goplugin_py import hclog
-from goplugin_py.config import HandshakeConfig, ServeConfig
+from goplugin_py.config.serve import ServeConfig
+from goplugin_py.config.shared import HandshakeConfig
 from goplugin_py.errors import LocalProtocolError, PluginError
 from goplugin_py.process.host import HostWatch
 from goplugin_py.services.capture import Capture

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 import grpc
 
 from goplugin_py.child import PluginProcess
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import (
     ClientClosed,

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import threading
 
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import LaunchError
 from goplugin_py.process.running import RunningProcess

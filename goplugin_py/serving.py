@@ -27,7 +27,7 @@ from goplugin_py._pb.broker_pb2_grpc import add_GRPCBrokerServicer_to_server
 from goplugin_py._pb.controller_pb2_grpc import add_GRPCControllerServicer_to_server
 from goplugin_py._pb.stdio_pb2_grpc import add_GRPCStdioServicer_to_server
 from goplugin_py.callables import refuse_coroutine
-from goplugin_py.config import ServeConfig
+from goplugin_py.config.serve import ServeConfig
 from goplugin_py.errors import (
     ConfigError,
     PluginError,

@@ -70,8 +70,13 @@ UNNEEDED = (
     "xml",
     "yaml",
 )
-HOSTS_ONLY = ("goplugin_py.client", "goplugin_py.launch")
-PLUGINS_ONLY = ("goplugin_py.hosted", "goplugin_py.serving")
+HOSTS_ONLY = (
+    "goplugin_py.client",
+    "goplugin_py.config.client",
+    "goplugin_py.launch",
+    "goplugin_py.process.runner",
+)
+PLUGINS_ONLY = ("goplugin_py.config.serve", "goplugin_py.hosted", "goplugin_py.serving")
 
 # Modules that we add to those of the stubs: measured 107, 150, 86 and 133. A tenth more
 # leaves room for a file that is split, and none for a new dependency.

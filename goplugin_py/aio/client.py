@@ -20,7 +20,7 @@ from goplugin_py.aio.affinity import Affinity, awaited
 from goplugin_py.aio.broker import Broker
 from goplugin_py.aio.started import Core, Started, killed
 from goplugin_py.aio.threads import in_thread, settled
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import LocalProtocolError
 from goplugin_py.process.status import ExitStatus

@@ -18,7 +18,7 @@ from goplugin_py.aio.broker import Broker
 from goplugin_py.aio.server import STOP_TIMEOUT, BlockingServer, Server
 from goplugin_py.aio.signals import Signals
 from goplugin_py.aio.threads import in_thread, tell
-from goplugin_py.config import ServeConfig
+from goplugin_py.config.serve import ServeConfig
 from goplugin_py.errors import LocalProtocolError, PluginError
 from goplugin_py.hosted import (
     announced,

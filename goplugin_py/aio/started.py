@@ -17,7 +17,7 @@ from goplugin_py.aio.affinity import Affinity, awaited
 from goplugin_py.aio.broker import Broker
 from goplugin_py.aio.channel import Channel
 from goplugin_py.aio.threads import in_thread, tell
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.errors import ClientClosed, ConnectionLost
 from goplugin_py.plugin import AnyPlugin
 from goplugin_py.process.running import RunningProcess

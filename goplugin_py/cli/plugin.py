@@ -14,7 +14,8 @@ import grpc
 
 from goplugin_py.cli.known import COOKIES, VARIABLES, VERSIONS
 from goplugin_py.client import Client
-from goplugin_py.config import ClientConfig, HandshakeConfig
+from goplugin_py.config.client import ClientConfig
+from goplugin_py.config.shared import HandshakeConfig
 from goplugin_py.errors import PluginError, TLSRefused
 from goplugin_py.plugin import Plugin
 

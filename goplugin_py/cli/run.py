@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     # `python -m` puts the current directory there; the console script must too.
     sys.path.insert(0, os.getcwd())
 
-    from goplugin_py.config import ServeConfig
+    from goplugin_py.config.serve import ServeConfig
     from goplugin_py.serving import serve
 
     config = getattr(importlib.import_module(module), name)

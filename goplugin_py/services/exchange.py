@@ -10,13 +10,12 @@ import collections
 import logging
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from goplugin_py._pb.broker_pb2 import ConnInfo
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import BrokerError, BrokerTimeout
 from goplugin_py.net.sockets import remove_stale
-from goplugin_py.process.runner import AddressTranslator
 from goplugin_py.services.connection import (
     Bindable,
     Binding,
@@ -26,6 +25,9 @@ from goplugin_py.services.connection import (
 )
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.offers import MAX_OFFERS, Offers
+
+if TYPE_CHECKING:
+    from goplugin_py.process.runner import AddressTranslator
 
 # Longer than any path of a socket, or any name of a host.
 MAX_ADDRESS = 1024

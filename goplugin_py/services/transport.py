@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from goplugin_py.errors import BrokerError, ConfigError
 from goplugin_py.net.dial import Dial, dial_to
@@ -26,7 +27,6 @@ from goplugin_py.net.sockets import (
     share,
     socket_path,
 )
-from goplugin_py.process.runner import AddressTranslator
 from goplugin_py.services.connection import (
     Bindable,
     Binding,
@@ -38,6 +38,9 @@ from goplugin_py.wire.address import Address
 from goplugin_py.wire.certificates import HOST_NAME
 from goplugin_py.wire.plain import PlainCodec
 from goplugin_py.wire.tls import TLSCodec
+
+if TYPE_CHECKING:
+    from goplugin_py.process.runner import AddressTranslator
 
 BIND_ATTEMPTS = 10
 

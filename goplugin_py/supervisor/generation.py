@@ -8,7 +8,7 @@ import threading
 import grpc
 
 from goplugin_py.client import Client
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConnectionLost
 from goplugin_py.process.local import describe_status

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from goplugin_py.client import Client
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import (
     ClientClosed,

@@ -9,7 +9,7 @@ from types import MappingProxyType, TracebackType
 from typing import Self
 
 from goplugin_py import managed
-from goplugin_py.config import ClientConfig
+from goplugin_py.config.client import ClientConfig
 from goplugin_py.deadline import Deadline
 from goplugin_py.errors import ClientClosed, ConfigError, UnknownPlugin
 from goplugin_py.supervisor.clock import Clock, SystemClock

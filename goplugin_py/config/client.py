@@ -1,20 +1,23 @@
-"""What users configure: frozen values, checked when they are made."""
+"""How hosts start plugins."""
 
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO
 
+from goplugin_py.config.shared import (
+    ChannelOptions,
+    HandshakeConfig,
+    check_plugins,
+    sets_by_version,
+)
 from goplugin_py.errors import ConfigError
-from goplugin_py.plugin import AnyPlugin, PluginSet
+from goplugin_py.plugin import PluginSet
 
 if TYPE_CHECKING:
     import ssl
-
-    import grpc
 
     from goplugin_py.process.log import Logger
     from goplugin_py.process.runner import AttachedRunner, Runner, RunnerSpec
@@ -22,40 +25,7 @@ if TYPE_CHECKING:
     from goplugin_py.process.status import ExitStatus
     from goplugin_py.wire.reattach import ReattachConfig
 
-ChannelOptions = Sequence[tuple[str, Any]]
-
 _MAX_PORT = 65535
-
-
-@dataclass(frozen=True, slots=True)
-class HandshakeConfig:
-    """What host and plugin must agree on before they talk (go-plugin's name)."""
-
-    protocol_version: int
-    """The application protocol version of `plugins`. Stays required beside
-    `versioned_plugins`, where it is not used."""
-
-    magic_cookie_key: str
-    """The name of an environment variable that hosts set. It tells a person who
-    runs the plugin by hand that this is not the way; it is no secret."""
-
-    magic_cookie_value: str
-    """The value it must have."""
-
-    def __post_init__(self) -> None:
-        if not self.magic_cookie_key or not self.magic_cookie_value:
-            raise ConfigError("the magic cookie's key and value must not be empty")
-        if "=" in self.magic_cookie_key or "\0" in (
-            self.magic_cookie_key + self.magic_cookie_value
-        ):
-            raise ConfigError("the magic cookie can't be an environment variable")
-        if self.protocol_version < 0:
-            raise ConfigError("protocol_version must not be negative")
-
-    @property
-    def cookie(self) -> tuple[str, str]:
-        """The magic cookie as an environment variable."""
-        return self.magic_cookie_key, self.magic_cookie_value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +155,7 @@ class ClientConfig:
         if self.auto_mtls is None:
             is_default = self.tls is None and self.reattach is None
             object.__setattr__(self, "auto_mtls", is_default)
-        _check_plugins(self.plugins, self.versioned_plugins)
+        check_plugins(self.plugins, self.versioned_plugins)
         self._check_source()
         if self.auto_mtls and self.tls is not None:
             raise ConfigError("tls and auto_mtls exclude each other")
@@ -262,98 +232,7 @@ class ClientConfig:
     @property
     def plugin_sets(self) -> Mapping[int, PluginSet]:
         """The plugins by application protocol version."""
-        return _plugin_sets(self.handshake, self.plugins, self.versioned_plugins)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServeTestConfig:
-    """How a plugin serves that no host has started (go-plugin's name).
-
-    It looks for no cookie and prints no line, and leaves stdout, stderr and signals
-    alone: Ctrl-C is a `KeyboardInterrupt`.
-    """
-
-    on_ready: Callable[[ReattachConfig], object] | None = None
-    """Receives what a host needs to reattach, once the plugin listens (go-plugin:
-    `ReattachConfigCh`)."""
-
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Ends the plugin when it is set (go-plugin: `Context`). So does a host that asks
-    for it, which those in test mode don't."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServeConfig:
-    """How a plugin serves."""
-
-    handshake: HandshakeConfig
-    """What the host must agree on."""
-
-    plugins: PluginSet | None = None
-    """The plugins by name, for `handshake.protocol_version`. Exactly one of this and
-    `versioned_plugins` is given."""
-
-    versioned_plugins: Mapping[int, PluginSet] | None = None
-    """The plugins by name, for each application protocol version that is spoken."""
-
-    tls: Callable[[], ssl.SSLContext] | None = None
-    """Makes a server context of your own (go-plugin: `TLSProvider`). It wins over
-    the host's AutoMTLS, and the host must be set up to trust it."""
-
-    logger: Logger | None = None
-    """A `logging.Logger` or a structlog logger for what the library itself has to say:
-    why it can't serve, and exceptions that nobody caught. None means the stdlib
-    logger `goplugin.serve`."""
-
-    max_workers: int = 10
-    """How many of the plugin's own calls run at once. Health, stdio, broker and
-    shutdown never wait for these."""
-
-    server_options: ChannelOptions = ()
-    """gRPC server options. They win over ours: unlimited messages."""
-
-    interceptors: Sequence[grpc.ServerInterceptor] = ()
-    """gRPC interceptors for the plugin's own services."""
-
-    network: Literal["unix", "tcp"] = "unix"
-    """What to listen on. Hosts take either; TCP stays on the loopback interface, in
-    the range of ports that the host gives."""
-
-    outlive_host: bool = False
-    """Whether the plugin lives on when its host dies, for the next one to reattach
-    to, as Go plugins do. By default it stops then (on Linux), unless a Python host
-    has set `detach`. A Python host that has not ends the plugin in any case."""
-
-    keep_environ: bool = False
-    """Whether the magic cookie and `PLUGIN_*` stay in `os.environ`. By default `serve`
-    removes them once it has read them: a process that the plugin starts would take
-    itself for a plugin of the same host, or tell its own plugins that they are."""
-
-    test: ServeTestConfig | None = None
-    """Serve in a test or in a debugger, for hosts that reattach."""
-
-    def __post_init__(self) -> None:
-        _check_plugins(self.plugins, self.versioned_plugins)
-        if self.max_workers < 1:
-            raise ConfigError("max_workers must be 1 or more")
-        if self.network not in ("unix", "tcp"):
-            raise ConfigError(f"network must be unix or tcp, not {self.network!r}")
-
-    @property
-    def plugin_sets(self) -> Mapping[int, PluginSet]:
-        """The plugins by application protocol version."""
-        return _plugin_sets(self.handshake, self.plugins, self.versioned_plugins)
-
-
-def _plugin_sets(
-    handshake: HandshakeConfig,
-    plugins: PluginSet | None,
-    versioned: Mapping[int, PluginSet] | None,
-) -> Mapping[int, PluginSet]:
-    if versioned is not None:
-        return versioned
-    assert plugins is not None
-    return {handshake.protocol_version: plugins}
+        return sets_by_version(self.handshake, self.plugins, self.versioned_plugins)
 
 
 def _check_command(command: object) -> None:
@@ -381,19 +260,3 @@ def _check_env(env: Mapping[str, str], inherit: object) -> None:
     for name, value in env.items():
         if not name or "=" in name or "\0" in name + value:
             raise ConfigError(f"not an environment variable: {name!r}")
-
-
-def _check_plugins(
-    plugins: PluginSet | None, versioned: Mapping[int, PluginSet] | None
-) -> None:
-    if (plugins is None) == (versioned is None):
-        raise ConfigError("give exactly one of plugins and versioned_plugins")
-    if versioned is not None and not versioned:
-        raise ConfigError("versioned_plugins must not be empty")
-    sets = [plugins] if plugins is not None else list((versioned or {}).values())
-    for plugin_set in sets:
-        for name, plugin in plugin_set.items():
-            if not isinstance(plugin, AnyPlugin):
-                raise ConfigError(
-                    f"plugin {name!r} must be a Plugin, not {type(plugin).__name__}"
-                )
