@@ -82,6 +82,9 @@ def test_a_pipe_that_nobody_reads_costs_lines_not_the_plugin(
     os.set_blocking(pipe[1], False)
     for _ in range(20):
         StderrHandler().handle(log_record(logging.INFO, "x" * 10_000))
+    arrived = os.read(pipe[0], 1 << 20)
+    assert 0 < arrived.count(b"\n") < 20
+    assert parsed(arrived.split(b"\n", 1)[0]).message == "x" * 10_000
 
 
 @pytest.mark.parametrize("end", [0, 1], ids=["reader", "writer"])
