@@ -70,7 +70,7 @@ def test_coroutine_functions_run_on_the_loop_and_plain_ones_on_workers(
             assert await call(channel) == threading.current_thread().name.encode()
         async with served(serve_config(name_thread)) as (_, channel):
             assert (await call(channel)).startswith(b"goplugin-worker")
-        assert not our_threads()
+        await eventually(lambda: not our_threads())  # a loop waits for no worker
 
     run(main())
 
