@@ -81,12 +81,15 @@ class Loop:
 
     def call_soon(self, call: _Call) -> None:
         """Make a call on the loop's thread; safe from any thread."""
+        if self.is_current:  # alone with its calls, and awake
+            self._calls.append(call)
+            return
         with self._lock:
             is_running = self.is_running
             if not is_running:
                 self._start()
             self._calls.append(call)
-            if is_running and not self.is_current:
+            if is_running:
                 self._wake()
 
     def run(self, call: _Call, timeout: float) -> None:
@@ -204,8 +207,11 @@ class Loop:
             self._guarded(heapq.heappop(self._timers)[2].fire)
 
     def _run_calls(self) -> None:
-        for _ in range(len(self._calls)):
-            self._guarded(self._calls.popleft())
+        # Twice: what a stream's reader writes is due in the same round, before the
+        # system is asked for more. But not for ever, for sockets have to be served.
+        for _ in range(2):
+            for _ in range(len(self._calls)):
+                self._guarded(self._calls.popleft())
 
     def _guarded(self, call: _Call) -> None:
         try:

@@ -66,7 +66,7 @@ class StreamEndpoint:
             raise BrokenPipeError(str(exc)) from exc
         if not count:
             raise BlockingIOError
-        self._session.flush_soon()
+        self._session.flush()
         return count
 
     def watch(self, events: int, callback: Callable[[int], None]) -> None:
@@ -82,21 +82,26 @@ class StreamEndpoint:
             self._session.loop.call_soon(self._call_back)
 
     def _call_back(self) -> None:
-        self._is_scheduled = False
         ready = self._ready()
-        if ready and self._callback is not None:
-            self._callback(ready)
+        try:
+            if ready and self._callback is not None:
+                self._callback(ready)
+        finally:
+            self._is_scheduled = False
+        if self._callback is not None:
             self.wake()
 
     def _ready(self) -> int:
-        stream = self._stream
+        stream, events = self._stream, self._events
         ready = 0
-        if stream.readable_bytes or stream.is_at_eof or stream.is_reset:
+        if events & READ and (
+            stream.readable_bytes or stream.is_at_eof or stream.is_reset
+        ):
             ready = READ
-        can_send = stream.credit > 0 and not self._session.is_congested
-        if can_send or stream.is_over:
-            ready |= WRITE
-        return ready & self._events
+        if events & WRITE:
+            can_send = stream.credit > 0 and not self._session.is_congested
+            ready |= WRITE if can_send or stream.is_over else 0
+        return ready
 
     def send_eof(self) -> None:
         """End our direction."""
@@ -184,7 +189,9 @@ class MultiplexSession:
         try:
             if events & READ:
                 self._read()
-            self._flush()
+                self.flush_soon()  # together with what readers will write
+            if events & WRITE:
+                self._flush()
         except OSError as exc:
             self._end(exc)
 
@@ -212,9 +219,10 @@ class MultiplexSession:
         """Send what is due at the end of this round."""
         if not self._is_flushing:
             self._is_flushing = True
-            self.loop.call_soon(self._flush_now)
+            self.loop.call_soon(self.flush)
 
-    def _flush_now(self) -> None:
+    def flush(self) -> None:
+        """Send what is due."""
         self._is_flushing = False
         try:
             self._flush()
