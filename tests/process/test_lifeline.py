@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,18 +70,24 @@ def test_an_id_that_is_somebody_elses_by_now_gets_no_signal(
     assert stubborn.poll() is None
 
 
+def held_by(pid: int) -> set[str]:
+    """The kinds of what a process has open."""
+    kinds = set()
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed since
+            kinds.add(os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0])
+    return kinds
+
+
 def test_it_holds_nothing_of_the_host_but_a_pipe(
     stubborn: subprocess.Popen[bytes],
 ) -> None:
     line = Lifeline(stubborn.pid)
-    held = f"/proc/{line._process.pid}/fd"
-
-    def kinds() -> set[str]:
-        return {os.readlink(f"{held}/{fd}").split(":")[0] for fd in os.listdir(held)}
-
-    assert kinds() == {"pipe", "/dev/null", "anon_inode"}
-    assert os.getsid(line._process.pid) != os.getsid(0)
-    line.cut()
+    with contextlib.ExitStack() as stack:
+        stack.callback(line.cut)
+        # A shell that has just been started has its libraries open, too.
+        until(lambda: held_by(line._process.pid) == {"pipe", "/dev/null", "anon_inode"})
+        assert os.getsid(line._process.pid) != os.getsid(0)
 
 
 def test_what_can_not_be_watched_over_is_not_started(
@@ -92,12 +99,13 @@ def test_what_can_not_be_watched_over_is_not_started(
         raise OSError("Too many open files")
 
     before = os.listdir("/proc/self/fd")
+    ends = set(lifeline._ends)
     runner = LocalRunner(["sleep", "60"], dict(os.environ))
     monkeypatch.setattr(os, "pidfd_open", refuse)
     with pytest.raises(OSError, match="Too many open files"):
         runner.start()
     assert os.listdir("/proc/self/fd") == before
-    assert not lifeline._ends
+    assert lifeline._ends == ends
 
 
 def test_without_a_shell_the_plugin_starts_and_the_log_says_what_is_missing(
