@@ -88,8 +88,9 @@ proto: $(INSTALLED) ## generate Python and Go code from proto/ anew
 fixtures: $(INSTALLED) ## build the Go programs of the tests; gets Go if there is none
 	@$(BIN)/python -m interop.fixtures
 
-interop: fixtures peers ## run only the tests against Go programs
-	@$(BIN)/python -m $(PYTEST) interop
+interop: $(INSTALLED) peers ## run all tests against Go programs, real products too
+	@$(BIN)/python -m interop.fixtures --full
+	@$(BIN)/python -m $(PYTEST) -m "" interop
 
 # The second report is the stricter one for the pure code.
 coverage: fixtures peers ## run all tests and see what they reach

@@ -1,8 +1,8 @@
 """Build the Go programs that the interoperability tests run against.
 
-`python -m interop.fixtures` builds every fixture into `go-fixtures/bin`; tests find
-the results with `binary`. A fixture is built again only when its sources or the Go
-version changed.
+`python -m interop.fixtures` builds the quick ones into `go-fixtures/bin`, and with
+`--full` the real products that take minutes, too. Tests find the results with `binary`.
+A fixture is built again only when its sources or the Go version changed.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = ROOT / "go-fixtures"
@@ -59,8 +59,8 @@ class Fixture:
     package: str = "."
     shares: tuple[str, ...] = ()
     """Other module directories that the module replaces a requirement with."""
-    default: bool = True
-    """Whether a build without names includes it."""
+    tier: Literal["quick", "full", "tool"] = "quick"
+    """`full` is built for `make interop` alone, `tool` only by name."""
 
 
 FIXTURES = {
@@ -109,13 +109,13 @@ FIXTURES = {
             "protoc-gen-go",
             "echo",
             "google.golang.org/protobuf/cmd/protoc-gen-go",
-            default=False,
+            tier="tool",
         ),
         Fixture(
             "protoc-gen-go-grpc",
             "echo",
             "google.golang.org/grpc/cmd/protoc-gen-go-grpc",
-            default=False,
+            tier="tool",
         ),
     )
 }
@@ -138,7 +138,8 @@ class FixtureMissing(FixtureError, LookupError):
         self.problem = problem
 
     def __str__(self) -> str:
-        return f"Go fixture {self.name!r} {self.problem}: run make fixtures"
+        command = "python -m interop.fixtures"
+        return f"Go fixture {self.name!r} {self.problem}: run {command} {self.name}"
 
 
 def binary(name: str) -> Path:
@@ -361,7 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("\n".join(FIXTURES))
         return 0
     try:
-        _run(options.names, vectors=options.vectors)
+        _run(_names(options), vectors=options.vectors)
     except FixtureError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return 1
@@ -373,7 +374,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m interop.fixtures", description="Build the Go test programs."
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="what to build; default everything"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="what to build; default all that build in about a minute",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="also build what takes minutes"
     )
     parser.add_argument("--list", action="store_true", help="list the names")
     parser.add_argument(
@@ -395,13 +402,18 @@ def _run(names: Sequence[str], *, vectors: bool) -> None:
         record_vectors()
 
 
+def _names(options: argparse.Namespace) -> list[str]:
+    if options.names or options.vectors:
+        return list(options.names)
+    tiers = {"quick", "full"} if options.full else {"quick"}
+    return [fixture.name for fixture in FIXTURES.values() if fixture.tier in tiers]
+
+
 def _select(names: Sequence[str]) -> list[Fixture]:
     unknown = [name for name in names if name not in FIXTURES]
     if unknown:
         raise FixtureError(f"no such fixture: {', '.join(unknown)} (see --list)")
-    if names:
-        return [FIXTURES[name] for name in dict.fromkeys(names)]
-    return [fixture for fixture in FIXTURES.values() if fixture.default]
+    return [FIXTURES[name] for name in dict.fromkeys(names)]
 
 
 def _build_and_report(fixture: Fixture, go: Go) -> None:
