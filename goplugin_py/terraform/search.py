@@ -1,13 +1,13 @@
 """Where the executables of providers are: the places that Terraform looks in."""
 
 import os
-import platform
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from goplugin_py.terraform.cli_config import CLIConfig, read_cli_config
 from goplugin_py.terraform.errors import ProviderNotFound
+from goplugin_py.terraform.target import this_target
 
 __all__ = ["find_provider"]
 
@@ -16,15 +16,6 @@ _DEFAULT_HOSTS = ("registry.terraform.io", "registry.opentofu.org")
 _DEFAULT_NAMESPACE = "hashicorp"
 # HOST/NAMESPACE/TYPE, of which the last is enough.
 _ADDRESS = re.compile(r"(([\w-]+\.[\w.-]+/)?[\w-]+/)?[\w-]+")
-
-_SYSTEMS = {"Linux": "linux", "Darwin": "darwin", "FreeBSD": "freebsd"}
-_MACHINES = {
-    "x86_64": "amd64",
-    "AMD64": "amd64",
-    "aarch64": "arm64",
-    "arm64": "arm64",
-    "i686": "386",
-}
 
 
 def find_provider(provider: str | os.PathLike[str], *, version: str = "") -> Path:
@@ -97,7 +88,7 @@ def _implied_mirrors() -> Iterator[Path]:
 def _versions(package: Path, version: str) -> Iterator[Path]:
     """Yield the directories of a provider's versions, the highest first."""
     if version:
-        yield package / version / _target()
+        yield package / version / this_target()
         return
     try:
         versions = sorted((each.name for each in package.iterdir()), key=_order)
@@ -105,18 +96,13 @@ def _versions(package: Path, version: str) -> Iterator[Path]:
         versions = []
     # A place without any still is one that was looked at.
     for each in reversed(versions or ["*"]):
-        yield package / each / _target()
+        yield package / each / this_target()
 
 
 def _order(version: str) -> tuple[list[int], bool, str]:
     numbers, _, suffix = version.partition("-")
     parts = [int(part) for part in numbers.split(".") if part.isdecimal()]
     return parts, not suffix, suffix
-
-
-def _target() -> str:
-    system, machine = platform.system(), platform.machine()
-    return f"{_SYSTEMS.get(system, system)}_{_MACHINES.get(machine, machine)}"
 
 
 def _executable(directory: Path, name: str) -> Path | None:

@@ -6,7 +6,7 @@ import pytest
 
 from goplugin_py.terraform import ProviderNotFound, find_provider
 from goplugin_py.terraform.cli_config import read_cli_config
-from goplugin_py.terraform.search import _target
+from goplugin_py.terraform.target import this_target
 
 NAME = "terraform-provider-time"
 HASHICORP = "registry.terraform.io/hashicorp/time"
@@ -38,7 +38,7 @@ def put(directory: Path, name: str = NAME, mode: int = 0o755) -> Path:
 
 def package(root: Path, version: str, address: str = HASHICORP) -> Path:
     """Return where a version of a provider is below a root."""
-    return root / address / version / _target()
+    return root / address / version / this_target()
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
