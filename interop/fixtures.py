@@ -47,6 +47,16 @@ _EXAMPLES = "github.com/hashicorp/go-plugin/examples/"
 # Of go-plugin; the oldest is the one of Terraform 1.5, the first with multiplexing was
 # 1.6.0.
 CALLBACK_VERSIONS = ("1.4.3", "1.6.3", "1.8.0")
+# What is built from the sources of the current version with older ones, too.
+OLDER_ECHOES = {
+    f"{name}-{version}": (f"echo-{version}", f"goplugin_py/go-fixtures/{package}")
+    for version in CALLBACK_VERSIONS[:2]
+    for name, package in (
+        ("echo-host", "echo-host"),
+        ("echo-plugin", "echo-plugin"),
+        ("tcp-plugin", "echo-plugin/tcp"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,10 @@ FIXTURES = {
         Fixture("echo-plugin", "echo-plugin", shares=("echo",)),
         Fixture("tcp-plugin", "echo-plugin", "./tcp", shares=("echo",)),
         Fixture("echo-host", "echo-host", shares=("echo",)),
+        *(
+            Fixture(name, module, package, shares=("echo", "echo-host", "echo-plugin"))
+            for name, (module, package) in OLDER_ECHOES.items()
+        ),
         Fixture("kv-host", "examples", _EXAMPLES + "grpc"),
         Fixture("kv-plugin", "examples", _EXAMPLES + "grpc/plugin-go-grpc"),
         Fixture("kv-plugin-netrpc", "examples", _EXAMPLES + "grpc/plugin-go-netrpc"),
@@ -105,6 +119,7 @@ FIXTURES = {
         ),
         Fixture("terraform-provider-shelf", "terraform-provider-shelf"),
         Fixture("tflint", "tflint", "github.com/terraform-linters/tflint"),
+        Fixture("grafana-datasource", "grafana-datasource", tier="full"),
         Fixture(
             "protoc-gen-go",
             "echo",

@@ -68,7 +68,10 @@ func run(options *options) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	session := newSession(options, heard)
+	session, err := newSession(options, heard)
+	if err != nil {
+		return false, err
+	}
 	if err := session.connect(); err != nil {
 		session.Kill()
 		report(result{Scenario: "start", Error: err.Error()})
@@ -93,12 +96,12 @@ func report(outcome result) {
 	fmt.Printf("%s\n", line)
 }
 
-func newSession(options *options, heard *heard) *session {
-	return &session{
-		Client:  plugin.NewClient(clientConfig(options, heard)),
-		options: options,
-		heard:   heard,
+func newSession(options *options, heard *heard) (*session, error) {
+	config, err := clientConfig(options, heard)
+	if err != nil {
+		return nil, err
 	}
+	return &session{Client: plugin.NewClient(config), options: options, heard: heard}, nil
 }
 
 // connect starts the plugin and dispenses Echo.

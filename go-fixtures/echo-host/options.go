@@ -17,7 +17,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
-	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 
 	"goplugin_py/go-fixtures/echo"
@@ -137,23 +136,21 @@ func scenarioNames() []string {
 }
 
 // clientConfig is what the options make of plugin.ClientConfig.
-func clientConfig(o *options, heard *heard) *plugin.ClientConfig {
+func clientConfig(o *options, heard *heard) (*plugin.ClientConfig, error) {
 	config := &plugin.ClientConfig{
 		HandshakeConfig: plugin.HandshakeConfig{
 			MagicCookieKey:   cookieKey,
 			MagicCookieValue: o.cookieValue,
 		},
-		AllowedProtocols:    o.allow,
-		AutoMTLS:            o.mtls,
-		TLSConfig:           o.tls,
-		GRPCBrokerMultiplex: o.mux,
-		SkipHostEnv:         o.skipHostEnv,
-		MinPort:             o.minPort,
-		MaxPort:             o.maxPort,
-		StartTimeout:        o.startTimeout,
-		SyncStdout:          heard.stdout,
-		SyncStderr:          heard.stderr,
-		Stderr:              heard.rawStderr,
+		AllowedProtocols: o.allow,
+		AutoMTLS:         o.mtls,
+		TLSConfig:        o.tls,
+		MinPort:          o.minPort,
+		MaxPort:          o.maxPort,
+		StartTimeout:     o.startTimeout,
+		SyncStdout:       heard.stdout,
+		SyncStderr:       heard.stderr,
+		Stderr:           heard.rawStderr,
 		Logger: hclog.New(&hclog.LoggerOptions{
 			Name:       "echo-host",
 			Level:      hclog.Trace,
@@ -162,11 +159,8 @@ func clientConfig(o *options, heard *heard) *plugin.ClientConfig {
 		}),
 	}
 	setPlugins(config, o.versions)
-	if o.socketGroup != "" || o.tempDir != "" {
-		config.UnixSocketConfig = &plugin.UnixSocketConfig{Group: o.socketGroup, TempDir: o.tempDir}
-	}
 	setCommand(config, o)
-	return config
+	return config, setFeatures(config, o)
 }
 
 func setPlugins(config *plugin.ClientConfig, versions []int) {
@@ -190,13 +184,6 @@ func setCommand(config *plugin.ClientConfig, o *options) {
 	if !o.runner {
 		config.Cmd = exec.Command(o.command[0], o.command[1:]...)
 		config.Cmd.Env = o.env
-		return
-	}
-	config.RunnerFunc = func(_ hclog.Logger, spec *exec.Cmd, _ string) (runner.Runner, error) {
-		cmd := exec.Command(o.command[0], o.command[1:]...)
-		cmd.Env = append(slices.Clone(o.env), spec.Env...)
-		cmd.Stdin = spec.Stdin
-		return newProcess(cmd)
 	}
 }
 

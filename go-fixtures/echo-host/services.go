@@ -8,7 +8,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	healthpb "google.golang.org/grpc/health/grpc_health_v1"
-	reflection "google.golang.org/grpc/reflection/grpc_reflection_v1"
+	reflection "google.golang.org/grpc/reflection/grpc_reflection_v1alpha"
 	"google.golang.org/grpc/status"
 )
 
@@ -48,7 +48,7 @@ var mustList = []string{
 func reflectBoth(ctx context.Context, s *session) (detail, error) {
 	seen := detail{}
 	for _, version := range []string{"v1", "v1alpha"} {
-		names, files, err := reflect(ctx, s.conn, version)
+		names, files, err := listed(ctx, s.conn, version)
 		if err != nil {
 			return seen, fmt.Errorf("%s: %w", version, err)
 		}
@@ -65,22 +65,22 @@ func reflectBoth(ctx context.Context, s *session) (detail, error) {
 	return seen, nil
 }
 
-// reflect returns the names of all services and how many files describe Echo. The two
-// versions have the same messages, so v1's do for both.
-func reflect(ctx context.Context, conn *grpc.ClientConn, version string) ([]string, int, error) {
+// listed returns the names of all services and how many files describe Echo. The two
+// versions have the same messages; v1's are not in older versions of grpc-go.
+func listed(ctx context.Context, conn *grpc.ClientConn, version string) ([]string, int, error) {
 	method := "/grpc.reflection." + version + ".ServerReflection/ServerReflectionInfo"
 	stream, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true, ClientStreams: true}, method)
 	if err != nil {
 		return nil, 0, err
 	}
-	listed, err := ask(stream, &reflection.ServerReflectionRequest{
+	all, err := ask(stream, &reflection.ServerReflectionRequest{
 		MessageRequest: &reflection.ServerReflectionRequest_ListServices{ListServices: "*"},
 	})
 	if err != nil {
 		return nil, 0, err
 	}
 	var names []string
-	for _, service := range listed.GetListServicesResponse().GetService() {
+	for _, service := range all.GetListServicesResponse().GetService() {
 		names = append(names, service.GetName())
 	}
 	slices.Sort(names)
