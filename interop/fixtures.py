@@ -157,6 +157,10 @@ class FixtureMissing(FixtureError, LookupError):
         return f"Go fixture {self.name!r} {self.problem}: run {command} {self.name}"
 
 
+# What `binary` was asked for; whoever wants to know which test wants what, clears it.
+ASKED_FOR: set[str] = set()
+
+
 def binary(name: str) -> Path:
     """Return the path of the built fixture.
 
@@ -165,6 +169,7 @@ def binary(name: str) -> Path:
         KeyError: No fixture has this name.
     """
     fixture = FIXTURES[name]
+    ASKED_FOR.add(name)
     path = BIN / name
     if not path.exists():
         raise FixtureMissing(name, "is not built")

@@ -119,6 +119,7 @@ def run(
     flags: Sequence[str] = (),
     command: Sequence[str] = COMMAND,
     env: Mapping[str, str] | None = None,
+    host: str = "echo-host",
 ) -> Report:
     """Run scenarios one after the other against one plugin process.
 
@@ -127,6 +128,7 @@ def run(
         flags: More flags of echo-host.
         command: How to start the plugin; the current directory is the project's.
         env: More variables for both processes.
+        host: The fixture; those with a version in their name have that of go-plugin.
     """
     with tempfile.TemporaryDirectory(prefix="go-host-") as directory:
         log, stderr = Path(directory, "log"), Path(directory, "stderr")
@@ -134,7 +136,7 @@ def run(
         if scenarios:
             own_flags.append(f"-scenario={','.join(scenarios)}")
         output = _output(
-            [str(binary("echo-host")), *own_flags, *flags, "--", *command],
+            [str(binary(host)), *own_flags, *flags, "--", *command],
             os.environ | dict(env or {}),
         )
         return Report(
