@@ -75,7 +75,8 @@ class PlanApplier:
 
     def _replace(self, plan: Plan, config: Value, waiting: Waiting) -> State | None:
         nothing = Plan(
-            Action.DELETE, plan.prior, None, None, plan.private, None, (), (), self
+            *(Action.DELETE, plan.prior, None, None, plan.private, None, (), ()),
+            applier=self,
         )
         self._apply(nothing, plan.prior, waiting)
         created = replace(plan, action=Action.CREATE, prior=None)

@@ -37,9 +37,9 @@ Progress = Callable[[float], None]
 class Connection:
     """A provider that runs, and its protocol."""
 
-    def __init__(self, client: Client, protocol: Protocol) -> None:
-        self._client = client
-        self._stub = client.dispense("provider")
+    def __init__(self, client: Client, protocol: Protocol, stub: Any = None) -> None:
+        self.client = client
+        self.stub = client.dispense("provider") if stub is None else stub
         self.protocol = protocol
 
     def call(
@@ -93,7 +93,7 @@ class Connection:
                 answers.cancel()
 
     def _method(self, name: str) -> Any:
-        return getattr(self._stub, self.protocol.rpc(name))
+        return getattr(self.stub, self.protocol.rpc(name))
 
     def _started(self, method: Any, request: Any, timeout: float | None) -> Any:
         try:
@@ -105,6 +105,8 @@ class Connection:
     def _errors(self, name: str) -> Iterator[None]:
         try:
             yield
+        except grpc.FutureCancelledError as exc:
+            raise ConnectionLost(f"{name} was cancelled") from exc
         except grpc.RpcError as exc:
             raise self._error(name, exc) from exc
 
@@ -114,7 +116,7 @@ class Connection:
             case grpc.StatusCode.UNIMPLEMENTED:
                 return NotSupported(f"the provider has no call {name}: {details}")
             case grpc.StatusCode.UNAVAILABLE:
-                status = self._client.wait(STATUS_TIMEOUT)
+                status = self.client.wait(STATUS_TIMEOUT)
                 ended = "" if status is None else f" and ended with status {status}"
                 return ConnectionLost(
                     f"the provider hung up during {name}{ended} ({details})", status

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from goplugin_py import ConfigError
+from goplugin_py.callables import check_callable, is_async
 from goplugin_py.terraform.connection import Progress
 from goplugin_py.terraform.cty import Path, Value
 from goplugin_py.terraform.diagnostics import Diagnostic
 from goplugin_py.terraform.state import State
 
-__all__ = ["Action", "Applier", "Plan", "Waiting"]
+__all__ = ["Action", "Applier", "Plan", "PlannedChange", "Waiting"]
 
 # As Terraform tells that it is still busy.
 PROGRESS_INTERVAL = 10.0
@@ -34,19 +36,13 @@ class Waiting:
     progress: Progress | None = None
     interval: float = PROGRESS_INTERVAL
 
-
-class Applier(Protocol):
-    """Does what is planned, once the user asks for it."""
-
-    def apply(
-        self, plan: "Plan", config: Mapping[str, object] | None, waiting: Waiting
-    ) -> State | None:
-        """See `Plan.apply`."""
-        ...
+    def __post_init__(self) -> None:
+        if self.progress is not None:
+            check_callable(self.progress, "progress")
 
 
 @dataclass(frozen=True)
-class Plan(Mapping[str, Any]):
+class PlannedChange(Mapping[str, Any]):
     """What is going to be done for a resource.
 
     It is a mapping of the attributes' planned values; what only the provider will know
@@ -61,7 +57,6 @@ class Plan(Mapping[str, Any]):
         identity: What will identify the resource, where the provider has that.
         requires_replace: The changed attributes that can't be updated.
         diagnostics: The provider's warnings.
-        applier: What `apply` is left to.
         is_legacy: The provider is of the first SDK, which can't keep all rules.
     """
 
@@ -73,7 +68,6 @@ class Plan(Mapping[str, Any]):
     identity: Value
     requires_replace: tuple[Path, ...]
     diagnostics: tuple[Diagnostic, ...]
-    applier: Applier = field(repr=False)
     is_legacy: bool = False
 
     def __getitem__(self, name: str) -> Value:
@@ -84,6 +78,27 @@ class Plan(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self.planned or {})
+
+
+class Applier(Protocol):
+    """Does what is planned, once the user asks for it."""
+
+    def apply(
+        self, plan: "Plan", config: Mapping[str, object] | None, waiting: Waiting
+    ) -> State | None:
+        """See `Plan.apply`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan(PlannedChange):
+    """A change that can be made.
+
+    Attributes:
+        applier: What `apply` is left to.
+    """
+
+    applier: Applier = field(repr=False, kw_only=True)
 
     def apply(
         self,
@@ -109,6 +124,11 @@ class Plan(Mapping[str, Any]):
             ApplyFailed: It failed, or made something else; the error has what exists.
             ApplyInterrupted: The provider died meanwhile; the error has what is known.
         """
+        if is_async(progress):
+            raise ConfigError(
+                "progress must be a plain function here, not a coroutine function: "
+                "those are for goplugin_py.terraform.aio"
+            )
         return self.applier.apply(
             self, config, Waiting(timeout, progress, progress_interval)
         )

@@ -80,8 +80,8 @@ class Planner:
             self._calls.identity(answer.planned_identity),
             self._replacing(answer.requires_replace, before, planned),
             tuple(diagnostics),
-            self._applier,
             answer.legacy_type_system,
+            applier=self._applier,
         )
 
     def _check(self, problems: Iterable[CtyError], answer: Any) -> None:
@@ -124,7 +124,8 @@ class Planner:
     def plan_destroy(self, state: State) -> Plan:
         """Plan to destroy what exists; not every provider wants to be asked."""
         nothing = Plan(
-            Action.DELETE, state, None, None, state.private, None, (), (), self._applier
+            *(Action.DELETE, state, None, None, state.private, None, (), ()),
+            applier=self._applier,
         )
         if not self._calls.provider.capabilities.plan_destroy:
             return nothing

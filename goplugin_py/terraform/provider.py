@@ -9,36 +9,22 @@ from typing import Any, Self, TypeVar
 
 from goplugin_py import Client, ClientConfig, Plugin
 from goplugin_py.terraform.action import ProviderAction
-from goplugin_py.terraform.configuration import configured
-from goplugin_py.terraform.connection import Connection, settle
-from goplugin_py.terraform.cty import Value
+from goplugin_py.terraform.connection import Connection
 from goplugin_py.terraform.data_source import DataSource
-from goplugin_py.terraform.diagnostics import error
 from goplugin_py.terraform.ephemeral import EphemeralResource
-from goplugin_py.terraform.errors import (
-    DiagnosticError,
-    NotSupported,
-    UnknownName,
-)
+from goplugin_py.terraform.errors import UnknownName
 from goplugin_py.terraform.function import ProviderFunction
 from goplugin_py.terraform.handshake import HANDSHAKE
 from goplugin_py.terraform.listing import ListResource
 from goplugin_py.terraform.protocol import VERSIONS, Protocol
+from goplugin_py.terraform.provider_calls import TERRAFORM_VERSION, ProviderCalls
 from goplugin_py.terraform.resource import Resource
-from goplugin_py.terraform.schema import (
-    IdentitySchema,
-    ProviderSchema,
-)
-from goplugin_py.terraform.schema_messages import read_identities, read_schema
+from goplugin_py.terraform.schema import ProviderSchema
 from goplugin_py.terraform.search import find_provider
 
-__all__ = ["Provider"]
+__all__ = ["Provider", "client_config", "known"]
 
-# What providers are told about their host; some ask for a minimum.
-TERRAFORM_VERSION = "1.14.0"
-STOP_TIMEOUT = 10.0
-
-_Known = TypeVar("_Known")
+Known = TypeVar("Known")
 
 
 class Provider:
@@ -78,7 +64,7 @@ class Provider:
             DiagnosticError: It has no valid schema.
         """
         path = find_provider(provider, version=version)
-        started = cls(Client(_config([str(path), *arguments], options)))
+        started = cls(Client(client_config([str(path), *arguments], options)))
         try:
             _ = started.schema
         except BaseException:
@@ -109,9 +95,7 @@ class Provider:
         Raises:
             DiagnosticError: It can't.
         """
-        answer = self._connected.call("StopProvider", timeout=STOP_TIMEOUT)
-        if answer.Error:
-            raise DiagnosticError([error("The provider could not stop", answer.Error)])
+        self._calls.stop()
 
     @property
     def client(self) -> Client:
@@ -132,6 +116,10 @@ class Provider:
         return self._connection
 
     @property
+    def _calls(self) -> ProviderCalls:
+        return ProviderCalls(self._connected)
+
+    @property
     def schema(self) -> ProviderSchema:
         """Everything in it; read once.
 
@@ -140,18 +128,8 @@ class Provider:
             InvalidAnswer: It breaks the rules of schemas.
         """
         if self._schema is None:
-            answer = self._connected.call("GetProviderSchema")
-            settle(answer.diagnostics)
-            self._schema = read_schema(answer, self._identities())
+            self._schema = self._calls.schema()
         return self._schema
-
-    def _identities(self) -> Mapping[str, IdentitySchema]:
-        try:
-            answer = self._connected.call("GetResourceIdentitySchemas")
-        except NotSupported:
-            return {}  # it came with later versions of both protocols
-        settle(answer.diagnostics)
-        return read_identities(answer.identity_schemas)
 
     def validate_config(self, config: Mapping[str, object]) -> None:
         """Check the provider's own configuration, which may have unknown values.
@@ -160,12 +138,7 @@ class Provider:
             InvalidConfig: It does not fit the schema; the provider was not asked.
             DiagnosticError: The provider refuses it.
         """
-        self._validate(configured(self.schema.provider.block, config))
-
-    def _validate(self, config: Value) -> None:
-        packed = self._connected.protocol.pack_block(config, self.schema.provider.block)
-        answer = self._connected.call("ValidateProviderConfig", config=packed)
-        settle(answer.diagnostics)
+        self._calls.validate(self.schema.provider.block, config)
 
     def configure(
         self,
@@ -183,16 +156,8 @@ class Provider:
             InvalidConfig: It does not fit the schema; the provider was not asked.
             DiagnosticError: The provider refuses it.
         """
-        value = configured(self.schema.provider.block, config or {})
-        self._validate(value)
-        protocol = self._connected.protocol
-        answer = self._connected.call(
-            "ConfigureProvider",
-            terraform_version=terraform_version,
-            config=protocol.pack_block(value, self.schema.provider.block),
-            client_capabilities=protocol.capabilities(),
-        )
-        settle(answer.diagnostics)
+        block = self.schema.provider.block
+        self._calls.configure(block, config or {}, terraform_version)
 
     # What is in it
 
@@ -202,7 +167,7 @@ class Provider:
         Raises:
             UnknownName: It has none of the name.
         """
-        _known(self.schema.resources, "resource", type_name)
+        known(self.schema.resources, "resource", type_name)
         return Resource(type_name, self._connected, self.schema)
 
     def data_source(self, type_name: str) -> DataSource:
@@ -211,7 +176,7 @@ class Provider:
         Raises:
             UnknownName: It has none of the name.
         """
-        _known(self.schema.data_sources, "data source", type_name)
+        known(self.schema.data_sources, "data source", type_name)
         return DataSource(type_name, self._connected, self.schema)
 
     def function(self, name: str) -> ProviderFunction:
@@ -220,7 +185,7 @@ class Provider:
         Raises:
             UnknownName: It has none of the name.
         """
-        schema = _known(self.schema.functions, "function", name)
+        schema = known(self.schema.functions, "function", name)
         return ProviderFunction(schema, self._connected)
 
     def ephemeral_resource(self, type_name: str) -> EphemeralResource:
@@ -229,7 +194,7 @@ class Provider:
         Raises:
             UnknownName: It has none of the name.
         """
-        _known(self.schema.ephemeral_resources, "ephemeral resource", type_name)
+        known(self.schema.ephemeral_resources, "ephemeral resource", type_name)
         return EphemeralResource(type_name, self._connected, self.schema)
 
     def list_resource(self, type_name: str) -> ListResource:
@@ -238,8 +203,8 @@ class Provider:
         Raises:
             UnknownName: It has none of the name.
         """
-        _known(self.schema.list_resources, "list resource", type_name)
-        _known(self.schema.resources, "resource", type_name)
+        known(self.schema.list_resources, "list resource", type_name)
+        known(self.schema.resources, "resource", type_name)
         return ListResource(type_name, self._connected, self.schema)
 
     def action(self, type_name: str) -> ProviderAction:
@@ -248,18 +213,24 @@ class Provider:
         Raises:
             UnknownName: It has none of the name.
         """
-        _known(self.schema.actions, "action", type_name)
+        known(self.schema.actions, "action", type_name)
         return ProviderAction(type_name, self._connected, self.schema)
 
 
-def _known(names: Mapping[str, _Known], kind: str, name: str) -> _Known:
+def known(names: Mapping[str, Known], kind: str, name: str) -> Known:
+    """Return what has a name.
+
+    Raises:
+        UnknownName: Nothing has; the error tells what there is.
+    """
     if name not in names:
         known = ", ".join(names) or "none"
         raise UnknownName(f"the provider has no {kind} {name!r}; it has: {known}")
     return names[name]
 
 
-def _config(command: list[str], options: Mapping[str, Any]) -> ClientConfig:
+def client_config(command: list[str], options: Mapping[str, Any]) -> ClientConfig:
+    """Return how to start a provider, of either protocol."""
     return ClientConfig(
         command=command,
         handshake=HANDSHAKE,
