@@ -70,7 +70,8 @@ func run(options *options) (bool, error) {
 	}
 	session, err := newSession(options, heard)
 	if err != nil {
-		return false, err
+		report(result{Scenario: "start", Error: err.Error()})
+		return false, nil
 	}
 	if err := session.connect(); err != nil {
 		session.Kill()

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"flag"
 	"fmt"
@@ -38,6 +40,7 @@ type options struct {
 	minPort, maxPort               uint
 	env, scenarios, command        []string
 	reattach                       *plugin.ReattachConfig
+	secure                         *plugin.SecureConfig
 	socketGroup, tempDir           string
 	logFile, stderrFile            string
 	startTimeout, timeout          time.Duration
@@ -58,6 +61,7 @@ func parseOptions(arguments []string) (*options, error) {
 	flags.UintVar(&o.minPort, "min-port", 0, "MinPort")
 	flags.UintVar(&o.maxPort, "max-port", 0, "MaxPort")
 	flags.Func("env", "K=V for Cmd.Env; may be repeated", o.addEnv)
+	flags.Func("checksum", "SecureConfig with this SHA-256, in hex", o.setChecksum)
 	flags.StringVar(&o.socketGroup, "socket-group", "", "UnixSocketConfig.Group")
 	flags.StringVar(&o.tempDir, "tempdir", "", "UnixSocketConfig.TempDir; needs -runner to matter")
 	flags.Func("reattach", "Reattach, as JSON like one provider's in TF_REATTACH_PROVIDERS; no command then", o.setReattach)
@@ -113,6 +117,12 @@ func (o *options) setTLS(path string) error {
 	return nil
 }
 
+func (o *options) setChecksum(value string) error {
+	checksum, err := hex.DecodeString(value)
+	o.secure = &plugin.SecureConfig{Checksum: checksum, Hash: sha256.New()}
+	return err
+}
+
 func (o *options) addEnv(value string) error {
 	if !strings.Contains(value, "=") {
 		return errors.New("want K=V")
@@ -145,6 +155,7 @@ func clientConfig(o *options, heard *heard) (*plugin.ClientConfig, error) {
 		AllowedProtocols: o.allow,
 		AutoMTLS:         o.mtls,
 		TLSConfig:        o.tls,
+		SecureConfig:     o.secure,
 		MinPort:          o.minPort,
 		MaxPort:          o.maxPort,
 		StartTimeout:     o.startTimeout,
