@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +16,7 @@ from goplugin_py.errors import (
     HandshakeError,
     LaunchError,
 )
-from goplugin_py.net import sockets
+from goplugin_py.net import directories, sockets
 from goplugin_py.process.local import LocalRunner, describe_status
 from goplugin_py.process.log import StderrLog
 from goplugin_py.process.output import FirstLine, OutputReader
@@ -103,7 +102,9 @@ class PluginProcess:
     def _specify(self, identity: Identity | None) -> RunnerSpec:
         config = self._config
         place = config.unix_socket and config.unix_socket.directory
-        self.socket_directory = sockets.shared_directory(place or "", _group(config))
+        self.socket_directory = directories.shared_directory(
+            place or "", _group(config)
+        )
         return RunnerSpec(
             command=self._command,
             env=_environ(config, identity, self.socket_directory),
@@ -192,6 +193,8 @@ class PluginProcess:
 
     def _remove_sockets(self) -> None:
         if self.socket_directory:
+            import shutil  # slow, and few plugins have such a directory
+
             shutil.rmtree(self.socket_directory, ignore_errors=True)
             return
         # A plugin that is killed, or crashes, leaves its socket behind.

@@ -1,13 +1,13 @@
 """What a Python host has open at a moment: to be compared with another moment."""
 
 import os
-import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Self
 
+from goplugin_py.net.directories import temporary_directory
 from interop.python_host import children, our_threads
 
 # The thread of the loop ends a moment after the last link.
@@ -38,7 +38,7 @@ class Left:
             # A Go plugin that ends before its line has told nobody of its socket.
             frozenset(
                 name
-                for name in os.listdir(tempfile.gettempdir())
+                for name in os.listdir(temporary_directory())
                 if not name.startswith("plugin")
             ),
         )

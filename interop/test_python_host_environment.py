@@ -339,7 +339,6 @@ def test_long_temporary_directory_still_works(
     long = nothing_left / ("d" * 150)
     long.mkdir()
     monkeypatch.setenv("TMPDIR", str(long))
-    monkeypatch.setattr("tempfile.tempdir", str(long))
     config = echo_config(
         unix_socket=UnixSocketConfig(directory=str(nothing_left)), auto_mtls=auto_mtls
     )

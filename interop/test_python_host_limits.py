@@ -74,22 +74,24 @@ def test_low_limit_of_descriptors_is_named_before_grpc_meets_it() -> None:
 
 
 FULL = """
-import tempfile
-if sys.argv[1:]:
-    tempfile.tempdir = sys.argv[1]
+from goplugin_py import PluginError
+from goplugin_py.net import directories
+directories._FALLBACK = sys.argv[1]
 try:
     use(PLUGIN)
     print("worked")
-except LaunchError as exc:
+except PluginError as exc:
     print(type(exc).__name__, exc)
 assert not children()
 """
 
 
-def on_tmpfs(options: str, plugin: str, *arguments: str, temporary: str) -> str:
+def on_tmpfs(
+    options: str, plugin: str, *, temporary: str, fallback: str = "/tmp"
+) -> str:
     """Run a host in a namespace with a file system of such a kind at /mnt."""
     source = BASE + FULL.replace("PLUGIN", plugin)
-    host = shlex.join([sys.executable, "-c", source, *arguments])
+    host = shlex.join([sys.executable, "-c", source, fallback])
     script = f"mount -t tmpfs -o {options} none /mnt && exec {host}"
     ended = subprocess.run(
         ["unshare", "--user", "--map-root-user", "--mount", "/bin/sh", "-c", script],
@@ -117,19 +119,18 @@ FILE_SYSTEMS = pytest.mark.parametrize(
 def test_temporary_directory_that_takes_nothing_is_avoided(
     options: str, words: str, short_tmp: Path
 ) -> None:
-    """`tempfile.gettempdir` tries it once; the plugin has a place of its own."""
+    """The plugin has a place of its own."""
     plugin = f"'env', 'TMPDIR={short_tmp}', {str(binary('echo-plugin'))!r}"
     assert on_tmpfs(options, plugin, temporary="/mnt") == "worked\n"
 
 
 @FILE_SYSTEMS
-def test_temporary_directory_that_takes_no_more_is_named(
+def test_where_nothing_takes_a_directory_the_reason_is_named(
     options: str, words: str, short_tmp: Path
 ) -> None:
-    """As above, where it became so while the host ran."""
     plugin = f"'env', 'TMPDIR={short_tmp}', {str(binary('echo-plugin'))!r}"
-    out = on_tmpfs(options, plugin, "/mnt", temporary=str(short_tmp))
-    assert out.startswith("LaunchError can't connect to the plugin")
+    out = on_tmpfs(options, plugin, temporary="/mnt", fallback="/mnt")
+    assert out.startswith("ConfigError can't make a directory for sockets")
     assert words in out
     assert list(short_tmp.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Listening sockets, private directories and TLS contexts."""
+"""Listening sockets, who is at their other end, and TLS contexts."""
 
 import contextlib
 import errno
@@ -7,89 +7,22 @@ import socket
 import ssl
 import stat
 import struct
-import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 
 from goplugin_py.errors import ConfigError
+from goplugin_py.net.directories import (
+    is_private,
+    private_directory,
+    remove_directory,
+    share,
+    socket_path,
+)
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.certificates import Identity
 
-# The kernel's sockaddr_un.sun_path, less its NUL.
-MAX_UNIX_PATH = 107 if sys.platform == "linux" else 103
 BACKLOG = 128
 OWNER_ONLY = 0o600
-_DIRECTORY_PREFIX = "goplugin-"
-_SOCKET_NAME_LENGTH = len("/plugin4294967295")
-_RANDOM_DIRECTORY_LENGTH = len("/") + len(_DIRECTORY_PREFIX) + 8
 _PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred: pid, uid, gid
-
-
-def private_directory() -> str:
-    """Make a directory for sockets that only this user can enter.
-
-    It lies in the temporary directory, or in `/tmp` where the path of a socket
-    would otherwise be longer than the system allows.
-
-    Raises:
-        ConfigError: No place is short enough.
-    """
-    room = MAX_UNIX_PATH - _SOCKET_NAME_LENGTH - _RANDOM_DIRECTORY_LENGTH
-    # Safe there too: mkdtemp makes a new directory that only we can enter.
-    candidates = (tempfile.gettempdir(), "/tmp")  # noqa: S108
-    bases = [base for base in candidates if len(os.fsencode(base)) <= room]
-    if not bases:
-        raise ConfigError(
-            f"the temporary directory {tempfile.gettempdir()!r} is too long for unix "
-            f"sockets, whose paths may have {MAX_UNIX_PATH} characters: set TMPDIR"
-        )
-    directory = tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=bases[0])
-    os.chmod(directory, stat.S_IRWXU)  # a umask may have locked us out
-    return directory
-
-
-def shared_directory(base: str, group: str) -> str:
-    """Make a directory for the sockets of a plugin that runs elsewhere.
-
-    Args:
-        base: Where; empty is where private directories are.
-        group: Who may make sockets in it besides this user; empty means nobody.
-
-    Raises:
-        ConfigError: There is no such base or group.
-    """
-    try:
-        directory = (
-            tempfile.mkdtemp(prefix=_DIRECTORY_PREFIX, dir=os.path.abspath(base))
-            if base
-            else private_directory()
-        )
-    except OSError as exc:
-        raise ConfigError(f"can't make a socket directory in {base}: {exc}") from exc
-    if group:
-        try:
-            share(directory, group, 0o770)  # go-plugin: Client.Start
-        except BaseException:
-            os.rmdir(directory)
-            raise
-    return directory
-
-
-def socket_path(directory: str) -> str:
-    """Return an unused path in `directory`, named as go-plugin names sockets.
-
-    Raises:
-        ConfigError: It would be longer than the system allows.
-    """
-    while True:
-        path = os.path.join(directory, f"plugin{int.from_bytes(os.urandom(4))}")
-        if len(os.fsencode(path)) > MAX_UNIX_PATH:
-            raise ConfigError(
-                f"the socket path {path!r} is longer than {MAX_UNIX_PATH} characters: "
-                "choose a shorter socket directory"
-            )
-        if not os.path.lexists(path):
-            return path
 
 
 def listen_unix(directory: str, group: str = "") -> socket.socket:
@@ -158,32 +91,6 @@ def address_of(listener: socket.socket) -> Address:
     return Address.tcp(name[0], name[1])
 
 
-def share(path: str, group: str, mode: int = 0o660) -> None:
-    """Let a group, by name or id, connect to a socket (go-plugin: `setGroupWritable`).
-
-    A directory needs another `mode`.
-
-    Raises:
-        ConfigError: There is no such group, or we may not hand the socket to it.
-    """
-    try:
-        os.chown(path, -1, _group_id(group))
-        os.chmod(path, mode)
-    except (OSError, OverflowError) as exc:
-        raise ConfigError(f"can't give {path} to group {group!r}: {exc}") from exc
-
-
-def _group_id(group: str) -> int:
-    import grp  # not on every system
-
-    try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        if group.isascii() and group.isdigit():
-            return int(group)
-        raise ConfigError(f"there is no group {group!r}") from None
-
-
 def remove_stale(path: str) -> None:
     """Remove a unix socket that nobody listens on; leave everything else.
 
@@ -207,19 +114,10 @@ def remove_abandoned(path: str) -> None:
     remove_stale(path)
     directory = os.path.dirname(path)
     with contextlib.suppress(OSError):
-        if _is_private(directory):
+        if is_private(directory):
             for name in os.listdir(directory):
                 remove_stale(os.path.join(directory, name))
             os.rmdir(directory)
-
-
-def _is_private(directory: str) -> bool:
-    found = os.lstat(directory)
-    return (
-        os.path.basename(directory).startswith(_DIRECTORY_PREFIX)
-        and found.st_mode == stat.S_IFDIR | stat.S_IRWXU
-        and found.st_uid == os.geteuid()
-    )
 
 
 def peer_pid(connection: socket.socket) -> int | None:
@@ -279,13 +177,16 @@ def _pem_file(identity: Identity) -> Iterator[tuple[str, bytes | None]]:
             file.flush()
             yield f"/proc/self/fd/{fd}", None
         return
-    with tempfile.TemporaryDirectory(prefix=_DIRECTORY_PREFIX) as directory:
+    directory = private_directory()
+    try:
         password = os.urandom(32).hex().encode()
         path = os.path.join(directory, "identity.pem")
         with open(path, "wb", opener=_owner_only) as secret:
             secret.write(identity.certificate_pem.encode())
             secret.write(_encrypted_key(identity, password))
         yield path, password
+    finally:
+        remove_directory(directory)
 
 
 def _owner_only(path: str, flags: int) -> int:

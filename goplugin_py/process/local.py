@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -217,6 +216,8 @@ class LocalRunner:
         """Return what a look at the executable says about a failed start."""
         if self._cwd is not None and not os.path.isdir(self._cwd):
             return [f"the working directory {self._cwd} does not exist"]
+        import shutil  # slow, and only needed when a start has failed
+
         program = self._command[0]
         path = self._env.get("PATH")
         return diagnose(shutil.which(program, path=path) or program, failure)

@@ -19,16 +19,15 @@ import fcntl
 import hashlib
 import hmac
 import os
-import shutil
 import stat
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from goplugin_py.errors import ChecksumMismatch, ConfigError
+from goplugin_py.net.directories import private_directory, remove_directory
 
 _CHUNK_SIZE = 1024 * 1024
 _MAX_NAME = 200  # memfd_create allows 249 bytes
@@ -233,7 +232,7 @@ class _FileCopy:
     """
 
     def __init__(self, name: str) -> None:
-        self._directory = tempfile.mkdtemp(prefix="goplugin-")
+        self._directory = private_directory()
         self._path = os.path.join(self._directory, name)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -260,7 +259,7 @@ class _FileCopy:
 
     def close(self) -> None:
         self._close_file()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove_directory(self._directory)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import socket
 import ssl
-import tempfile
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,18 +13,17 @@ from typing import TYPE_CHECKING
 
 from goplugin_py.errors import BrokerError, ConfigError
 from goplugin_py.net.dial import Dial, dial_to
+from goplugin_py.net.directories import (
+    private_directory,
+    remove_directory,
+    share,
+    socket_path,
+    temporary_directory,
+)
 from goplugin_py.net.link import Codec
 from goplugin_py.net.loop import shared_loop
 from goplugin_py.net.relay import Relay
-from goplugin_py.net.sockets import (
-    OWNER_ONLY,
-    address_of,
-    listen_tcp,
-    listen_unix,
-    private_directory,
-    share,
-    socket_path,
-)
+from goplugin_py.net.sockets import OWNER_ONLY, address_of, listen_tcp, listen_unix
 from goplugin_py.services.connection import (
     Bindable,
     Binding,
@@ -146,7 +143,7 @@ class Transport:
             directory, self._private = self._private, ""
             self._is_closed = True
         if directory:
-            shutil.rmtree(directory, ignore_errors=True)
+            remove_directory(directory)
 
     def _directory(self) -> str:
         with self._lock:
@@ -166,7 +163,7 @@ class Transport:
             if not os.path.isdir(directory):  # of which grpcio would say nothing
                 raise ConfigError(f"there is no socket directory {directory}")
             return directory
-        return tempfile.gettempdir() if self._listening.group else self._directory()
+        return temporary_directory() if self._listening.group else self._directory()
 
     def _listen(self) -> socket.socket:
         place = self._listening

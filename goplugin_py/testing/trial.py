@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
 from goplugin_py.deadline import Deadline
-from goplugin_py.net import sockets
+from goplugin_py.net import directories
 from goplugin_py.process.calls import BoundedCalls, NoAnswer, words
 from goplugin_py.process.pump import Pump
 from goplugin_py.process.runner import ByteStream, Runner, RunnerSpec
@@ -205,7 +205,7 @@ class Trial:
         self._undo = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self.directory = sockets.shared_directory("", "")
+        self.directory = directories.shared_directory("", "")
         self._undo.callback(shutil.rmtree, self.directory, ignore_errors=True)
         orders = os.path.join(self.directory, "orders")
         os.mkfifo(orders)

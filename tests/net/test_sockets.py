@@ -6,7 +6,6 @@ import os
 import socket
 import ssl
 import stat
-import tempfile
 import threading
 from pathlib import Path
 
@@ -14,18 +13,15 @@ import pytest
 
 from goplugin_py.errors import ConfigError
 from goplugin_py.net import sockets
+from goplugin_py.net.directories import private_directory, share
 from goplugin_py.net.sockets import (
-    MAX_UNIX_PATH,
     address_of,
     client_context,
     listen_tcp,
     listen_unix,
     peer_pid,
-    private_directory,
     remove_abandoned,
     server_context,
-    share,
-    socket_path,
 )
 from goplugin_py.wire.address import Address
 from tests.peers import WAIT, identity_of
@@ -38,79 +34,8 @@ def mode_of(path: str) -> int:
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary directory of the test's own, the system's for as long as it runs."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     return tmp_path
-
-
-# Directories and paths
-
-
-def test_only_the_owner_may_enter_a_private_directory() -> None:
-    path = private_directory()
-    assert mode_of(path) == 0o700
-    assert os.path.basename(path).startswith("goplugin-")
-    os.rmdir(path)
-
-
-def test_a_private_directory_lies_in_the_temporary_directory(
-    directory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", directory)
-    assert os.path.dirname(private_directory()) == directory
-
-
-def test_a_temporary_directory_that_is_too_long_for_sockets_is_avoided(
-    temporary: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deep = temporary / ("x" * MAX_UNIX_PATH)
-    deep.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    path = private_directory()
-    assert os.path.dirname(path) == "/tmp"
-    listen_unix(path).close()
-    os.unlink(os.path.join(path, *os.listdir(path)))
-    os.rmdir(path)
-
-
-def test_a_name_counts_in_bytes(
-    directory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    deep = os.path.join(directory, "ü" * 40)
-    os.mkdir(deep)
-    monkeypatch.setattr(tempfile, "tempdir", deep)
-    path = private_directory()
-    assert os.path.dirname(path) == "/tmp"
-    os.rmdir(path)
-
-
-def test_without_room_for_sockets_the_user_is_told_to_set_tmpdir(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sockets, "MAX_UNIX_PATH", 20)
-    with pytest.raises(ConfigError, match=r"too long for unix sockets.*set TMPDIR"):
-        private_directory()
-
-
-def test_a_socket_is_named_as_by_go_plugin(directory: str) -> None:
-    """go-plugin: serverListener_unix, which asks os.CreateTemp for `plugin*`."""
-    name = os.path.basename(socket_path(directory))
-    assert name.startswith("plugin")
-    assert name.removeprefix("plugin").isdigit()
-
-
-def test_a_socket_path_is_not_taken_twice(
-    directory: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    numbers = iter([7, 7, 8])
-    monkeypatch.setattr(os, "urandom", lambda size: next(numbers).to_bytes(size))
-    listen_unix(directory).close()
-    assert socket_path(directory).endswith("plugin8")
-
-
-def test_a_directory_that_is_too_long_is_a_config_error(tmp_path: Path) -> None:
-    deep = tmp_path / ("x" * MAX_UNIX_PATH)
-    with pytest.raises(ConfigError, match="choose a shorter socket directory"):
-        socket_path(str(deep))
 
 
 # Listening on unix sockets
@@ -180,7 +105,7 @@ def abandoned(directory: str) -> str:
 
 @pytest.fixture
 def private(monkeypatch: pytest.MonkeyPatch, directory: str) -> str:
-    monkeypatch.setattr(tempfile, "tempdir", directory)
+    monkeypatch.setenv("TMPDIR", directory)
     return private_directory()
 
 

@@ -8,7 +8,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ from goplugin_py import (
     ReattachConfig,
     SecureConfig,
 )
+from goplugin_py.net import directories
 from goplugin_py.process import secure as secure_module
 from goplugin_py.process.local import LocalRunner
 from tests.echo import COMMAND, HANDSHAKE, client_config
@@ -83,12 +83,10 @@ def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def temporary(directory: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where copies would be left, and for the tests' own files another place."""
-    path = tmp_path / "tmp"
-    path.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(path))
-    return path
+    monkeypatch.setenv("TMPDIR", directory)
+    return Path(directory)
 
 
 def before_exec(monkeypatch: pytest.MonkeyPatch, hook: Callable[[Any], None]) -> None:
@@ -384,8 +382,9 @@ def test_nothing_is_left_when_the_copy_can_not_be_made(
     with pytest.raises(LaunchError, match="Too many open files"):
         client.start()
     monkeypatch.delattr(os, "memfd_create")
-    temporary.rmdir()
-    with pytest.raises(LaunchError, match="No such file or directory"):
+    monkeypatch.setenv("TMPDIR", str(temporary / "missing"))
+    monkeypatch.setattr(directories, "_FALLBACK", str(temporary / "missing"))
+    with pytest.raises(ConfigError, match="No such file or directory"):
         client.start()
 
 

@@ -3,7 +3,6 @@
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -132,7 +131,7 @@ def test_a_group_gets_a_socket_that_it_can_reach(
     links: Links, tls: bool, directory: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """go-plugin: serverListener_unix, which uses the temporary directory."""
-    monkeypatch.setattr(tempfile, "tempdir", directory)
+    monkeypatch.setenv("TMPDIR", directory)
     _, plugin = links.pair(tls, group=str(os.getgid()))
     server = echo_server()
     binding = plugin.bind(server)
