@@ -111,6 +111,7 @@ FIXTURES = {
         Fixture("streams-plugin", "streams", "./plugin"),
         Fixture("vectors", "vectors"),
         Fixture("yamux-peer", "yamux-peer"),
+        Fixture("judge", "judge"),
         Fixture("cty", "cty"),
         Fixture(
             "terraform-provider-time",
