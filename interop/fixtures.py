@@ -113,6 +113,7 @@ FIXTURES = {
         Fixture("yamux-peer", "yamux-peer"),
         Fixture("judge", "judge"),
         Fixture("cty", "cty"),
+        Fixture("dirhash", "dirhash"),
         Fixture(
             "terraform-provider-time",
             "terraform-provider-time",

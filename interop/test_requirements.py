@@ -35,6 +35,7 @@ ABOUT_OTHER_THINGS = {
     "streams_example",
     "supervisor",
     "terraform_cty",
+    "terraform_packages",
 }
 
 
