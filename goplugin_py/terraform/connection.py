@@ -31,7 +31,7 @@ CALL_TIMEOUT = 600.0
 STATUS_TIMEOUT = 1.0
 
 # Is told how many seconds a call has taken so far.
-Progress = Callable[[float], None]
+Progress = Callable[[float], object]
 
 
 class Connection:

@@ -6,7 +6,7 @@ from typing import Any
 
 from goplugin_py.terraform.answers import known_value, refuse
 from goplugin_py.terraform.configuration import configured
-from goplugin_py.terraform.connection import Connection, settle
+from goplugin_py.terraform.connection import CALL_TIMEOUT, Connection, settle
 from goplugin_py.terraform.cty import Value, to_python, unknown_paths
 from goplugin_py.terraform.diagnostics import error
 from goplugin_py.terraform.errors import InvalidAnswer, InvalidConfig
@@ -93,10 +93,13 @@ class EphemeralCalls:
         settle(answer.diagnostics)
         return answer
 
-    def close(self, private: bytes) -> Any:
+    def close(self, private: bytes, timeout: float = CALL_TIMEOUT) -> Any:
         """Close one, and return the answer, with diagnostics that nobody saw yet."""
         return self._connection.call(
-            "CloseEphemeralResource", type_name=self.type_name, private=private
+            "CloseEphemeralResource",
+            timeout=timeout,
+            type_name=self.type_name,
+            private=private,
         )
 
 

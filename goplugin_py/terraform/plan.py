@@ -1,7 +1,7 @@
 """Plans: what a provider is going to do for a resource."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, Protocol
 
@@ -69,6 +69,10 @@ class PlannedChange(Mapping[str, Any]):
     requires_replace: tuple[Path, ...]
     diagnostics: tuple[Diagnostic, ...]
     is_legacy: bool = False
+
+    def parts(self) -> tuple[Any, ...]:
+        """Return all of the above, to make another kind of plan of."""
+        return tuple(getattr(self, each.name) for each in fields(PlannedChange))
 
     def __getitem__(self, name: str) -> Value:
         return (self.planned or {})[name]
