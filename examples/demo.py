@@ -54,7 +54,7 @@ def python_host_terraform_provider(cwd: Path) -> str:
     """A Python host with mutual TLS loads the real Terraform provider "time"."""
     return run(
         sys.executable,
-        EXAMPLES / "terraform" / "schema.py",
+        EXAMPLES / "terraform_host" / "schema.py",
         FIXTURES / "terraform-provider-time",
         "rfc3339_parse",
         "2026-01-02T03:04:05Z",

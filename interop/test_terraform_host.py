@@ -123,11 +123,11 @@ def test_the_documentation_shows_what_works(
 
 
 def test_the_example_goes_through_a_resources_life(nothing_left: object) -> None:
-    """examples/terraform/host.py."""
+    """examples/terraform_host/host.py."""
     done = subprocess.run(
         [
             sys.executable,
-            ROOT / "examples" / "terraform" / "host.py",
+            ROOT / "examples" / "terraform_host" / "host.py",
             binary("terraform-provider-time"),
         ],
         capture_output=True,

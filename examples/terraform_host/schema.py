@@ -1,6 +1,6 @@
 """Print what a Terraform provider offers, and call one of its functions.
 
-    python examples/terraform/schema.py PROVIDER [FUNCTION STRING...]
+    python examples/terraform_host/schema.py PROVIDER [FUNCTION STRING...]
 
 The provider is any unmodified binary, protocol 5 or 6. It is started with mutual TLS,
 as Terraform starts it; the terraform program itself is not needed.

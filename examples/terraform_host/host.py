@@ -1,6 +1,6 @@
 """Create, change and destroy a resource of a Terraform provider, without Terraform.
 
-    python examples/terraform/host.py [PROVIDER]
+    python examples/terraform_host/host.py [PROVIDER]
 
 The provider is terraform-provider-time: its path, or found where Terraform finds it.
 """
