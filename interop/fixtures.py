@@ -121,6 +121,10 @@ FIXTURES = {
         ),
         Fixture("terraform-provider-shelf", "terraform-provider-shelf"),
         Fixture("tflint", "tflint", "github.com/terraform-linters/tflint"),
+        Fixture(
+            "terraform", "terraform", "github.com/hashicorp/terraform", tier="full"
+        ),
+        Fixture("tofu", "tofu", "github.com/opentofu/opentofu/cmd/tofu", tier="full"),
         Fixture("grafana-datasource", "grafana-datasource", tier="full"),
         Fixture(
             "protoc-gen-go",
