@@ -1,0 +1,137 @@
+"""Providers that are started by hand, for hosts that reattach."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from goplugin_py import Client, ClientConfig, Plugin, ReattachConfig
+from goplugin_py.terraform import HANDSHAKE, Provider
+from goplugin_py.terraform.protocol import Protocol
+from goplugin_py.terraform.serving.debug import debug_version
+from tests.peers import ROOT, SCRIPT_WAIT
+
+ADDRESS = "example.com/acme/fake"
+
+SCRIPT = f"""\
+import sys
+from goplugin_py import Plugin, ServeConfig
+from goplugin_py.terraform import HANDSHAKE
+from goplugin_py.terraform.protocol import Protocol
+from goplugin_py.terraform.serving.debug import debug_version, serve_debug
+from tests.terraform.fake_provider import servicer
+
+def plugin(version):
+    protocol = Protocol(version)
+    add = protocol.messages.add_ProviderServicer_to_server
+    return {{"provider": Plugin.from_servicer(add, servicer(protocol))}}
+
+plugins = {{version: plugin(version) for version in (5, 6)}}
+config = ServeConfig(handshake=HANDSHAKE, versioned_plugins=plugins)
+serve_debug(config, {ADDRESS!r}, debug_version(sys.argv[1:], (5, 6)))
+print("ended")
+"""
+
+
+class Debugged:
+    """A provider that was started by hand, and what it has told."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        self.process = process
+        lines = iter(process.stdout.readline, "")
+        line = next(each for each in lines if "TF_REATTACH_PROVIDERS=" in each)
+        (assignment,) = shlex.split(line)
+        ((self.address, told),) = json.loads(assignment.partition("=")[2]).items()
+        self.reattach = ReattachConfig.from_json(json.dumps(told))
+
+
+@contextmanager
+def debugged(*arguments: str) -> Iterator[Debugged]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield Debugged(process)
+        finally:
+            process.kill()
+
+
+def attached(reattach: ReattachConfig) -> Provider:
+    version = reattach.protocol_version
+    stub = Protocol(version).messages.ProviderStub
+    return Provider(
+        Client(
+            ClientConfig(
+                reattach=reattach,
+                handshake=HANDSHAKE,
+                versioned_plugins={version: {"provider": Plugin.from_stub(stub)}},
+            )
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "version"),
+    [(["-debug"], 6), (["-debug", "-protocol=5"], 5)],
+    ids=["the highest protocol", "protocol 5"],
+)
+def test_a_host_reattaches_by_what_is_printed(
+    arguments: list[str], version: int
+) -> None:
+    with debugged(*arguments) as provider:
+        assert provider.address == ADDRESS
+        assert provider.reattach.test
+        assert provider.reattach.pid == provider.process.pid
+        for _ in range(2):  # a host that leaves does not end it
+            with attached(provider.reattach) as host:
+                assert host.protocol_version == version
+                assert "fake_thing" in host.schema.resources
+        assert provider.process.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_leaves_no_socket_behind(number: signal.Signals) -> None:
+    with debugged("-debug") as provider:
+        socket = Path(provider.reattach.address.text)
+        assert socket.exists()
+        provider.process.send_signal(number)
+        said, _ = provider.process.communicate(timeout=SCRIPT_WAIT)
+        assert provider.process.returncode == 0
+        assert said.endswith("ended\n")
+        assert not socket.exists()
+
+
+@pytest.mark.parametrize("word", ["-debug", "--debug"])
+def test_debugging_is_asked_for_as_with_go(word: str) -> None:
+    assert debug_version([word], (5, 6)) == 6
+    assert debug_version([word, "-protocol", "5"], (5, 6)) == 5
+    assert debug_version([], (5, 6)) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["-debug", "-protocol=7"], "invalid choice: 7"),
+        (["-verbose"], "unrecognized arguments: -verbose"),
+    ],
+    ids=["no such protocol", "no such option"],
+)
+def test_other_arguments_are_refused(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        debug_version(arguments, (5, 6))
+    assert told in capsys.readouterr().err
