@@ -24,7 +24,13 @@ from interop.python_host import ECHO, HANDSHAKE, WAIT, echo_config, eventually, 
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
-PLUGINS = pytest.mark.parametrize("plugin", ["echo-plugin", "tcp-plugin", "python"])
+OLDER = ("echo-plugin-1.4.3", "echo-plugin-1.6.3")
+PLUGINS = pytest.mark.parametrize(
+    "plugin", ["echo-plugin", "tcp-plugin", *OLDER, "python"]
+)
+HOSTS = pytest.mark.parametrize(
+    "host", ["echo-host", "echo-host-1.4.3", "echo-host-1.6.3"]
+)
 
 
 def command_of(plugin: str) -> Sequence[str]:
@@ -120,7 +126,7 @@ def test_plugin_outlives_its_host_and_serves_the_next(plugin: str, by: str) -> N
         assert not Path(config.address.text).exists()
 
 
-@pytest.mark.parametrize("plugin", ["echo-plugin", "tcp-plugin"])
+@pytest.mark.parametrize("plugin", ["echo-plugin", "tcp-plugin", *OLDER])
 def test_plugin_that_does_not_end_for_its_next_host_is_killed(
     plugin: str,
 ) -> None:
@@ -186,8 +192,11 @@ def debugged(network: str) -> Iterator[tuple[subprocess.Popen[str], ReattachConf
         yield process, told(process)
 
 
+@HOSTS
 @pytest.mark.parametrize("network", ["unix", "tcp"])
-def test_go_host_reattaches_to_a_python_plugin_in_test_mode(network: str) -> None:
+def test_go_host_reattaches_to_a_python_plugin_in_test_mode(
+    network: str, host: str
+) -> None:
     """go-plugin: ReattachConfig.Test; hosts come and go, Ctrl-C ends the plugin."""
     with debugged(network) as (process, config):
         assert (config.pid, config.test) == (process.pid, True)
@@ -196,6 +205,7 @@ def test_go_host_reattaches_to_a_python_plugin_in_test_mode(network: str) -> Non
                 *("unary", "server-stream", "client-stream", "bidi", "ping", "health"),
                 flags=[f"-reattach={config.to_json()}"],
                 command=(),
+                host=host,
             )
             report.assert_healthy()
             kill = report["kill"].detail
@@ -208,10 +218,12 @@ def test_go_host_reattaches_to_a_python_plugin_in_test_mode(network: str) -> Non
             assert not Path(config.address.text).exists()
 
 
-def test_go_host_takes_over_a_python_plugin_and_ends_it() -> None:
+@HOSTS
+def test_go_host_takes_over_a_python_plugin_and_ends_it(host: str) -> None:
     """go-plugin: without Test, Client.Kill asks for the end and waits for it."""
     config = left_behind(PYTHON_PLUGIN, by="itself")
-    report = run("unary", "ping", flags=[f"-reattach={config.to_json()}"], command=())
+    flags = [f"-reattach={config.to_json()}"]
+    report = run("unary", "ping", flags=flags, command=(), host=host)
     assert report["unary"].ok
     assert report["ping"].ok
     # The Go host looks once a second, and gives two: whether it sees the end in time
