@@ -71,6 +71,8 @@ class Attribute:
     is_deprecated: bool = False
     is_write_only: bool = False
     deprecation_message: str = ""
+    is_markdown: bool = False
+    """Whether the description is Markdown; else it is plain text."""
 
     @cached_property
     def has_write_only(self) -> bool:
@@ -120,6 +122,8 @@ class Block:
     description: str = ""
     is_deprecated: bool = False
     deprecation_message: str = ""
+    is_markdown: bool = False
+    """Whether the description is Markdown; else it is plain text."""
 
     @cached_property
     def type(self) -> Type:

@@ -26,6 +26,8 @@ __all__ = ["read_identities", "read_schema"]
 
 _Read = TypeVar("_Read")
 
+_MARKDOWN = 1  # tfplugin5 and 6: StringKind
+
 
 def read_schema(
     message: Any, identities: Mapping[str, IdentitySchema]
@@ -89,6 +91,7 @@ def _block(message: Any) -> Block:
         message.description,
         message.deprecated,
         message.deprecation_message,
+        message.description_kind == _MARKDOWN,
     )
 
 
@@ -129,6 +132,7 @@ def _attribute(message: Any) -> Attribute:
         message.deprecated,
         message.write_only,
         message.deprecation_message,
+        message.description_kind == _MARKDOWN,
     )
 
 
