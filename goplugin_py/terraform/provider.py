@@ -229,8 +229,10 @@ def known(names: Mapping[str, Known], kind: str, name: str) -> Known:
     return names[name]
 
 
-def client_config(command: list[str], options: Mapping[str, Any]) -> ClientConfig:
-    """Return how to start a provider, of either protocol."""
+def client_config(
+    command: list[str] | None, options: Mapping[str, Any]
+) -> ClientConfig:
+    """Return how to start a provider, of either protocol, or to reattach to one."""
     return ClientConfig(
         command=command,
         handshake=HANDSHAKE,
