@@ -127,6 +127,13 @@ FIXTURES = {
         Fixture("tofu", "tofu", "github.com/opentofu/opentofu/cmd/tofu", tier="full"),
         Fixture("grafana-datasource", "grafana-datasource", tier="full"),
         Fixture(
+            "vault-plugin-secrets-kv",
+            "vault-plugin-secrets-kv",
+            "github.com/hashicorp/vault-plugin-secrets-kv/cmd/vault-plugin-secrets-kv",
+        ),
+        Fixture("vault-host", "vault-host"),
+        Fixture("vault-plugin-legacy", "vault-host", "./legacy"),
+        Fixture(
             "protoc-gen-go",
             "echo",
             "google.golang.org/protobuf/cmd/protoc-gen-go",

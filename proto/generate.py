@@ -86,6 +86,20 @@ RUNS = (
         target="examples/tflint",
     ),
     Run(
+        protos=(
+            "vault_pb/backend.proto",
+            "vault_pb/database.proto",
+            "vault_pb/event.proto",
+            "vault_pb/identity.proto",
+            "vault_pb/multiplexing.proto",
+            "vault_pb/plugin.proto",
+            "vault_pb/version.proto",
+        ),
+        includes=(f"vault_pb={PROTO}/vault",),
+        output=CODE + TYPES,
+        target="examples/vault/vault_pb",
+    ),
+    Run(
         protos=("interop/callback.proto", "interop/echo.proto"),
         includes=(f"interop={PROTO}",),
         output=CODE + TYPES,
