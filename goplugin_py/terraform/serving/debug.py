@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import functools
 import json
 import shlex
@@ -11,26 +10,46 @@ import signal
 from collections.abc import Collection, Sequence
 
 from goplugin_py import PluginServer, ReattachConfig, ServeConfig, ServeTestConfig
+from goplugin_py.terraform.serving.reattaching import reattachable
 
 __all__ = ["debug_version", "serve_debug"]
 
 VARIABLE = "TF_REATTACH_PROVIDERS"
 
 
-def debug_version(arguments: Sequence[str], versions: Collection[int]) -> int | None:
+def debug_version(
+    arguments: Sequence[str], versions: Collection[int], address: str
+) -> int | None:
     """Return the protocol version to debug with; None if that was not asked for.
 
     Hosts that reattach do not negotiate, so it is one: the highest, or what `-protocol`
     says.
 
     Args:
-        arguments: Of the command line, without the program's name.
+        arguments: Of the command line, without the program's name. What is not known
+            is left to the author.
         versions: What the provider speaks.
+        address: What Terraform knows the provider by.
 
     Raises:
-        SystemExit: The arguments make no sense, as a person was told.
+        SystemExit: The arguments make no sense, or there is no address; a person was
+            told.
     """
-    parser = argparse.ArgumentParser(description="A provider for Terraform.")
+    parser = _parser(versions)
+    options, _ = parser.parse_known_args(arguments)
+    if not options.debug:
+        return None
+    if not address:
+        example = 'serve(..., address="example.com/acme/shelf")'
+        parser.error(f"-debug needs the provider's address, as in {example}")
+    version: int = options.protocol
+    return version
+
+
+def _parser(versions: Collection[int]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="A provider, to be started by Terraform."
+    )
     parser.add_argument(
         "-debug",
         "--debug",
@@ -45,9 +64,7 @@ def debug_version(arguments: Sequence[str], versions: Collection[int]) -> int | 
         default=max(versions),
         help="which one to serve when debugging (default: %(default)s)",
     )
-    options = parser.parse_args(arguments)
-    version: int = options.protocol
-    return version if options.debug else None
+    return parser
 
 
 def serve_debug(config: ServeConfig, address: str, version: int) -> None:
@@ -62,14 +79,8 @@ def serve_debug(config: ServeConfig, address: str, version: int) -> None:
         address: What Terraform knows the provider by.
         version: Of the protocol; one of those in the configuration.
     """
-    server = PluginServer(
-        dataclasses.replace(
-            config,
-            plugins=None,
-            versioned_plugins={version: config.plugin_sets[version]},
-            test=ServeTestConfig(on_ready=functools.partial(_tell, address)),
-        )
-    )
+    test = ServeTestConfig(on_ready=functools.partial(_tell, address))
+    server = PluginServer(reattachable(config, version, test))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:

@@ -35,7 +35,8 @@ def plugin(version):
 
 plugins = {{version: plugin(version) for version in (5, 6)}}
 config = ServeConfig(handshake=HANDSHAKE, versioned_plugins=plugins)
-serve_debug(config, {ADDRESS!r}, debug_version(sys.argv[1:], (5, 6)))
+version = debug_version(sys.argv[1:], (5, 6), {ADDRESS!r})
+serve_debug(config, {ADDRESS!r}, version)
 print("ended")
 """
 
@@ -116,22 +117,22 @@ def test_a_signal_ends_it_and_leaves_no_socket_behind(number: signal.Signals) ->
 
 @pytest.mark.parametrize("word", ["-debug", "--debug"])
 def test_debugging_is_asked_for_as_with_go(word: str) -> None:
-    assert debug_version([word], (5, 6)) == 6
-    assert debug_version([word, "-protocol", "5"], (5, 6)) == 5
-    assert debug_version([], (5, 6)) is None
+    assert debug_version([word], (5, 6), ADDRESS) == 6
+    assert debug_version([word, "-protocol", "5"], (5, 6), ADDRESS) == 5
+    assert debug_version(["mine", "-m", "--mine=1"], (5, 6), ADDRESS) is None
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("argument", "address", "told"),
     [
-        (["-debug", "-protocol=7"], "invalid choice: 7"),
-        (["-verbose"], "unrecognized arguments: -verbose"),
+        ("-protocol=7", ADDRESS, "invalid choice: 7"),
+        ("-debug", "", 'serve(..., address="example.com/acme/shelf")'),
     ],
-    ids=["no such protocol", "no such option"],
+    ids=["no such protocol", "no address"],
 )
-def test_other_arguments_are_refused(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_arguments_that_make_no_sense_are_refused(
+    argument: str, address: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        debug_version(arguments, (5, 6))
+        debug_version(["-debug", argument], (5, 6), address)
     assert told in capsys.readouterr().err
