@@ -71,7 +71,7 @@ def announced(
     if not config.keep_environ:
         _forget_host(config.handshake)
     try:
-        os.write(capture.stdout, line.encode() + b"\n")
+        os.write(capture.stdout, os.fsencode(line) + b"\n")
         yield
     finally:
         if watch is not None:

@@ -77,11 +77,14 @@ class FirstLine:
 
     @property
     def text(self) -> str | None:
-        """The line, or None if the stream ended without one."""
+        """The line, or None if the stream ended without one.
+
+        Bytes that are no text are kept as surrogates: they may be part of a path.
+        """
         if not self._data:
             return None
         line = bytes(self._data).split(b"\n", 1)[0]
-        return line[:MAX_LINE_LENGTH].decode(errors="backslashreplace")
+        return line[:MAX_LINE_LENGTH].decode(errors="surrogateescape")
 
     @property
     def is_overlong(self) -> bool:

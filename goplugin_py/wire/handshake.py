@@ -16,6 +16,7 @@ from goplugin_py.errors import (
     VersionMismatch,
 )
 from goplugin_py.wire.address import Address
+from goplugin_py.wire.white_space import trim
 
 CORE_PROTOCOL_VERSION = 1  # go-plugin: CoreProtocolVersion
 MIN_FIELDS = 4  # go-plugin: Client.Start
@@ -68,7 +69,7 @@ class Handshake:
             MalformedHandshake: The line is not a handshake.
             CoreVersionMismatch: It belongs to another core protocol version.
         """
-        fields = line.strip().split("|")
+        fields = trim(line).split("|")
         if len(fields) < MIN_FIELDS:
             raise MalformedHandshake(_not_a_handshake(line), line)
         core = _integer(fields[0], "core protocol version", line)
@@ -183,7 +184,7 @@ def choose_version(own: Iterable[int], offered: Collection[int]) -> int:
 
 
 def _not_a_handshake(line: str) -> str:
-    printed = "an empty line" if not line.strip() else "text"
+    printed = "an empty line" if not trim(line) else "text"
     return (
         f"the plugin printed {printed} where its handshake line was due: it printed "
         "something to stdout first, or it is no go-plugin plugin"
@@ -205,7 +206,7 @@ def _address(network: str, text: str, line: str) -> Address:
 
 
 def _certificate(text: str, line: str) -> bytes:
-    if len(text) < MIN_CERTIFICATE_LENGTH:
+    if len(text.encode(errors="surrogateescape")) < MIN_CERTIFICATE_LENGTH:
         return b""
     if "=" in text:
         raise MalformedHandshake("the certificate field has base64 padding", line)

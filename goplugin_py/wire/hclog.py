@@ -29,6 +29,7 @@ from goplugin_py.wire.log_line import (
     encode,
     format_line,
 )
+from goplugin_py.wire.white_space import trim
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -59,7 +60,7 @@ class Level(IntEnum):
 
         `warning`, `off` and `all` are other names: a Go host shows such lines as text.
         """
-        label = name.strip().lower()
+        label = trim(name).lower()
         return next((level for level in cls if level.label == label), None)
 
     @classmethod

@@ -18,22 +18,20 @@ class LineClassifier:
     Debug, the text of a Python traceback and of a fatal interpreter error is Error.
     """
 
-    __slots__ = ("_continued", "_panicked", "_traceback")
+    __slots__ = ("_panicked", "_traceback")
 
     def __init__(self) -> None:
-        self._continued = False
         self._panicked = False
         self._traceback = _Traceback()
 
-    def classify(self, line: bytes, partial: bool = False) -> Record:
+    def classify(self, line: bytes, is_piece: bool = False) -> Record:
         """Return the record to log for one line, without its line ending.
 
-        `partial` says that the line goes on in the next call. The pieces of such a
-        line, the last one included, are text at Debug. Must not raise.
+        `is_piece` says that it is a part of a line that was too long, the last part
+        included: these are text at Debug. Must not raise.
         """
-        continued, self._continued = self._continued, partial
         text = line.decode("utf-8", "backslashreplace")
-        if partial or continued:
+        if is_piece:
             return Record(Level.DEBUG, text)
         try:
             record = read_json(line)

@@ -69,6 +69,16 @@ def test_a_structlog_logger_is_taken_as_it_is() -> None:
     assert call.kwargs["size"] == 3
 
 
+def test_the_line_after_one_that_is_too_long_is_a_line_again(
+    parent: logging.Logger, records: Records
+) -> None:
+    """go-plugin: logStderr, whose continuation ends with the line."""
+    log = StderrLog(parent, "kv")
+    log.feed(b"x" * (LINE_BUFFER_SIZE + 1) + b"\n")
+    log.feed(b'{"@level":"error","@message":"seen"}\n')
+    assert records.seen[2:] == [("host.kv", logging.ERROR, "seen")]
+
+
 def test_a_line_may_come_in_pieces_and_lack_its_end(
     parent: logging.Logger, records: Records
 ) -> None:

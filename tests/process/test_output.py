@@ -158,8 +158,11 @@ def test_the_longest_line_that_is_not_overlong() -> None:
     assert not first_line(b"x" * (MAX_LINE_LENGTH - 1) + b"\n").is_overlong
 
 
-def test_bytes_that_are_no_text_are_shown_escaped() -> None:
-    assert first_line(b"\xff|1\n").text == r"\xff|1"
+def test_bytes_that_are_no_text_are_kept() -> None:
+    """Paths are bytes; go-plugin's host connects to such a path, too."""
+    text = first_line(b"1|1|unix|/tmp/\xff\n").text
+    assert text is not None
+    assert os.fsencode(text) == b"1|1|unix|/tmp/\xff"
 
 
 # OutputReader

@@ -88,6 +88,13 @@ def test_white_space_round_the_line_is_no_matter(around: str) -> None:
     assert Handshake.parse(around.format(USUAL)) == Handshake.parse(USUAL)
 
 
+@pytest.mark.parametrize("character", ["\x1c", "\x1f", "\u200b", "\ufeff"])
+def test_what_go_does_not_trim_belongs_to_the_field(character: str) -> None:
+    """Go: unicode.IsSpace, which leaves out what str.strip takes for space."""
+    with pytest.raises(MalformedHandshake, match="core protocol version"):
+        Handshake.parse(character + USUAL)
+
+
 @pytest.mark.parametrize("certificate", [b"", CERTIFICATE, CERTIFICATE[:-1]])
 @pytest.mark.parametrize("multiplex", [None, False, True])
 def test_writes_six_fields_and_the_seventh_only_if_it_is_due(
@@ -277,6 +284,8 @@ def test_a_short_sixth_field_is_no_certificate() -> None:
     """go-plugin: Client.Start, `len(parts[5]) > 50`."""
     assert Handshake.parse(USUAL + "x" * 50).certificate == b""
     assert Handshake.parse(USUAL + "A" * 51).certificate == bytes(38)
+    with pytest.raises(MalformedHandshake):  # Go counts bytes
+        Handshake.parse(USUAL + "x" * 48 + "\u200b")
 
 
 # Recorded from go-plugin's host

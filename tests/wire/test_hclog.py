@@ -422,6 +422,12 @@ def test_too_many_pairs_are_dropped_and_counted() -> None:
 # Reading
 
 
+def test_what_go_does_not_trim_belongs_to_the_level() -> None:
+    """Go: unicode.IsSpace, which leaves out what str.strip takes for space."""
+    assert Level.from_name("\u00a0info\n") is Level.INFO
+    assert Level.from_name("info\x1f") is None
+
+
 @pytest.mark.parametrize("level", Level)
 @pytest.mark.parametrize("spell", [str.lower, str.upper, " \t{}\n".format])
 def test_levels_are_read_in_any_case_with_blanks(level: Level, spell: object) -> None:

@@ -41,14 +41,19 @@ def as_floats(value: Any) -> Any:
 
 
 def go_lines(data: bytes) -> Iterator[tuple[bytes, bool]]:
-    """Split as bufio.Reader.ReadLine does, with the buffer of go-plugin's host."""
+    """Split as bufio.Reader.ReadLine does, with the buffer of go-plugin's host.
+
+    Yields lines, and whether each is a piece of a longer one.
+    """
+    continued = False
     while data:
         head, end, _ = data[:LINE_BUFFER_SIZE].partition(b"\n")
         partial = not end and len(data) >= LINE_BUFFER_SIZE
         if partial and head.endswith(b"\r"):
             head = head[:-1]  # it may belong to the line ending
         data = data[len(head) + len(end) :]
-        yield head.removesuffix(b"\r") if end else head, partial
+        yield head.removesuffix(b"\r") if end else head, partial or continued
+        continued = partial
 
 
 def as_go_logs(record: Record) -> dict[str, object]:

@@ -114,9 +114,8 @@ def test_a_traceback_without_an_end_is_given_up() -> None:
 def test_the_pieces_of_a_long_line_are_debug_text() -> None:
     """go-plugin: logStderr, isPrefix and continuation."""
     classifier = LineClassifier()
-    pieces = [(b'{"@level":"error",', True), (b"panic: x", True), (b"[ERROR]}", False)]
-    for piece, partial in pieces:
-        record = classifier.classify(piece, partial)
+    for piece in (b'{"@level":"error",', b"panic: x", b"[ERROR]}"):
+        record = classifier.classify(piece, is_piece=True)
         assert record == Record(Level.DEBUG, piece.decode())
     assert levels("[ERROR] x\nplain", classifier) == ["error", "debug"]
 
@@ -130,5 +129,5 @@ def test_text_that_is_not_utf8_is_shown_escaped() -> None:
 def test_no_bytes_make_sorting_fail(lines: list[tuple[bytes, bool]]) -> None:
     """The reader's thread has to go on whatever a plugin writes."""
     classifier = LineClassifier()
-    for line, partial in lines:
-        assert isinstance(classifier.classify(line, partial), Record)
+    for line, is_piece in lines:
+        assert isinstance(classifier.classify(line, is_piece), Record)
