@@ -22,7 +22,7 @@ from goplugin_py.terraform.schema import (
     Nesting,
 )
 
-__all__ = ["proposed_new", "unknown_where_computed"]
+__all__ = ["may_come_from", "proposed_new", "unknown_where_computed"]
 
 _Schema: TypeAlias = Block | NestedType
 
@@ -197,12 +197,12 @@ def _set(
 def _taken(schema: _Schema, unused: list[Value], config: Value) -> Value:
     """Take the prior element that an element of the configuration may have become."""
     for index, prior in enumerate(unused):
-        if _may_come_from(schema, prior, config):
+        if may_come_from(schema, prior, config):
             return unused.pop(index)
     return None
 
 
-def _may_come_from(schema: _Schema, prior: Value, config: Value) -> bool:
+def may_come_from(schema: _Schema, prior: Value, config: Value) -> bool:
     """Tell whether two values differ in nothing but what is computed.
 
     Terraform: `objchange.validPriorFromConfig`.
@@ -242,13 +242,13 @@ def _parts_may_come(
     if not prior:  # null or empty: there is nothing in it that could differ
         return True
     if nesting in {Nesting.SINGLE, Nesting.GROUP}:
-        return _may_come_from(schema, prior, config)
+        return may_come_from(schema, prior, config)
     if isinstance(prior, dict) and isinstance(config, dict):
         return prior.keys() <= config.keys() and all(
-            _may_come_from(schema, each, config[key]) for key, each in prior.items()
+            may_come_from(schema, each, config[key]) for key, each in prior.items()
         )
     if isinstance(prior, list) and isinstance(config, list):
         return len(prior) <= len(config) and all(
-            _may_come_from(schema, *pair) for pair in zip(prior, config, strict=False)
+            may_come_from(schema, *pair) for pair in zip(prior, config, strict=False)
         )
     return False

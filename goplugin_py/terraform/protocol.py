@@ -49,9 +49,16 @@ class Protocol:
 
     def request(self, call: str, **fields: Any) -> Any:
         """Return the request of a call."""
-        name = "GetProviderSchema" if call == "GetProviderSchema" else self.rpc(call)
         known = {key: value for key, value in fields.items() if value is not None}
-        return getattr(self.messages, name).Request(**known)
+        return self._messages_of(call).Request(**known)
+
+    def response(self, call: str) -> Any:
+        """Return an empty response to a call."""
+        return self._messages_of(call).Response()
+
+    def _messages_of(self, call: str) -> Any:
+        name = "GetProviderSchema" if call == "GetProviderSchema" else self.rpc(call)
+        return getattr(self.messages, name)
 
     def capabilities(self) -> Any:
         """Return what this host can do; it leaves nothing for a later plan."""

@@ -1,0 +1,99 @@
+"""Terraform providers in Python.
+
+    class Note(Resource):
+        id: str = attribute(computed=True, stable=True)
+        text: str
+
+        def create(self) -> None:
+            self.id = write(self.text)
+
+        def delete(self) -> None:
+            remove(self.id)
+
+    class NotesProvider(Provider):
+        resources = (Note,)
+
+    serve(NotesProvider())
+
+Served in the protocols 5 and 6, to Terraform and OpenTofu. Values need the `msgpack`
+library, which comes with the extra `goplugin_py[terraform]`.
+"""
+
+import importlib
+
+# What `typing` calls so; importing that costs more than all else here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from goplugin_py.terraform.cty import UNKNOWN
+    from goplugin_py.terraform.schema import Nesting
+    from goplugin_py.terraform.serving.data_source import DataSource
+    from goplugin_py.terraform.serving.ephemeral_resource import EphemeralResource
+    from goplugin_py.terraform.serving.fields import attribute, block
+    from goplugin_py.terraform.serving.function import function
+    from goplugin_py.terraform.serving.model import Nested
+    from goplugin_py.terraform.serving.plugin import serve, serve_config
+    from goplugin_py.terraform.serving.problems import (
+        Gone,
+        ProviderError,
+        report,
+        warn,
+    )
+    from goplugin_py.terraform.serving.provider import Provider
+    from goplugin_py.terraform.serving.resource import MovedState, Resource
+
+__all__ = [  # noqa: RUF022 - grouped
+    # what a provider offers
+    "Provider",
+    "Resource",
+    "DataSource",
+    "EphemeralResource",
+    "function",
+    # attributes and blocks
+    "attribute",
+    "block",
+    "Nested",
+    "Nesting",
+    "UNKNOWN",
+    # what authors tell
+    "Gone",
+    "MovedState",
+    "ProviderError",
+    "report",
+    "warn",
+    # serving
+    "serve",
+    "serve_config",
+]
+
+_HOMES = {
+    "DataSource": "serving.data_source",
+    "EphemeralResource": "serving.ephemeral_resource",
+    "Gone": "serving.problems",
+    "MovedState": "serving.resource",
+    "Nested": "serving.model",
+    "Nesting": "schema",
+    "Provider": "serving.provider",
+    "ProviderError": "serving.problems",
+    "Resource": "serving.resource",
+    "UNKNOWN": "cty",
+    "attribute": "serving.fields",
+    "block": "serving.fields",
+    "function": "serving.function",
+    "report": "serving.problems",
+    "serve": "serving.plugin",
+    "serve_config": "serving.plugin",
+    "warn": "serving.problems",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = importlib.import_module(f"goplugin_py.terraform.{_HOMES[name]}")
+    value: object = getattr(home, name)
+    globals()[name] = value  # this function is not asked again
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
