@@ -1,19 +1,11 @@
 """The list of what the protocol demands, checked against the tests that it names."""
 
-import ast
-import functools
-from pathlib import Path
-from typing import Any
-
 import pytest
-import yaml
 
 from interop.fixtures import ROOT
+from interop.matrix.names import REQUIREMENTS, exists, split
 
 LIMIT = 120
-REQUIREMENTS: dict[str, dict[str, Any]] = yaml.safe_load(
-    (Path(__file__).parent / "requirements.yaml").read_text()
-)
 ALLOWED = {"go", "says", "tests", "differs"}
 REQUIRED = ALLOWED - {"differs"}
 
@@ -23,6 +15,7 @@ ABOUT_OTHER_THINGS = {
     "dask",
     "examples",
     "iglu",
+    "matrix",
     "python_host_endurance",
     "python_host_exit",
     "python_host_forks",
@@ -39,25 +32,6 @@ ABOUT_OTHER_THINGS = {
 }
 
 
-@functools.cache
-def functions(file: Path) -> frozenset[str]:
-    """Return the names of a file's test functions."""
-    nodes = ast.walk(ast.parse(file.read_text()))
-    return frozenset(
-        node.name
-        for node in nodes
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-    )
-
-
-def split(test: str) -> tuple[Path, str]:
-    """Return the file and the function that a name stands for."""
-    place, _, name = test.partition("::")
-    folder, _, stem = place.rpartition("/")
-    stem = stem.removeprefix("test_")
-    return ROOT / folder / f"test_{stem}.py", f"test_{name}"
-
-
 @pytest.mark.parametrize("name", REQUIREMENTS)
 def test_each_requirement_names_its_source_and_tests_that_exist(name: str) -> None:
     requirement = REQUIREMENTS[name]
@@ -65,8 +39,7 @@ def test_each_requirement_names_its_source_and_tests_that_exist(name: str) -> No
     assert requirement["says"].endswith(".")
     assert requirement["tests"]
     for test in requirement["tests"]:
-        file, function = split(test)
-        assert function in functions(file), test
+        assert exists(test), test
 
 
 def test_each_test_file_shows_a_requirement_or_is_about_other_things() -> None:
