@@ -389,7 +389,9 @@ class Session:
         if stream is not None:
             if flags & ACK:
                 self._receive_ack(stream)
-            if flags & FIN and not ends_later:
+            if ends_later:
+                stream.expect_fin()
+            elif flags & FIN:
                 self._receive_fin(stream)
             if flags & RST and not stream.is_over:
                 stream.receive_reset()

@@ -396,11 +396,19 @@ class Stream:
         Raises:
             SessionError: It had ended.
         """
+        self.expect_fin()
+        self._move(_Move.RECEIVE_FIN)
+
+    def expect_fin(self) -> None:
+        """Take the announcement of that end.
+
+        Raises:
+            SessionError: It has ended.
+        """
         if self.state is State.REMOTE_CLOSED:
             raise SessionError(
                 f"stream {self.stream_id} ended twice", GoAwayCode.PROTOCOL_ERROR
             )
-        self._move(_Move.RECEIVE_FIN)
 
     def receive_reset(self) -> None:
         """Take the end of both directions."""

@@ -596,6 +596,8 @@ def test_dropping_what_is_left_of_an_ended_stream() -> None:
         (frames.data(1, b"x", SYN), 1, "opened twice"),
         (frames.fin(1) * 2, 1, "ended twice"),
         (frames.fin(1) + frames.data(1, b"x", FIN), 1, "ended twice"),
+        (frames.fin(1) + frames.data(1, b"x", FIN | RST), 1, "ended twice"),
+        (frames.fin(1) + frames.data(1, b"", FIN, claims=5), 1, "ended twice"),
         (frames.data(1, claims=WINDOW + 1), 1, "credit of 262140"),
         (frames.data(1, claims=MAX), 1, "got 4294967295 bytes"),
         (frames.go_away(1), None, "breach of the protocol"),
