@@ -84,15 +84,14 @@ def _sign(cell: Cell | None) -> str:
 def _requirements(peers: list[Peer], grid: list[Group]) -> str:
     sections = [group for group in grid if group.name != CORE]
     body = (
-        [f"{group.name} ({len(group.rows)})", *(_shown(group, p) for p in peers)]
-        for group in sections
-        if any(peer.name in row.cells for row in group.rows for peer in peers)
+        [peer.title, *(_shown(group, peer) for group in sections)] for peer in peers
     )
     head = (
         "The demands of [requirements.yaml](requirements.yaml), and how many of each "
         "section the tests with a peer show:"
     )
-    return f"{head}\n\n{table(['', *(peer.title for peer in peers)], body)}"
+    names = (f"{group.name} ({len(group.rows)})" for group in sections)
+    return f"{head}\n\n{table(['', *names], body)}"
 
 
 def _shown(group: Group, peer: Peer) -> str:
@@ -103,11 +102,12 @@ def _shown(group: Group, peer: Peer) -> str:
 
 
 def _impossible(peers: list[Peer]) -> str:
-    lines = [
-        f"- {peer.title}: {where(entry.where, entry.behaviour)}. {entry.reason}"
-        for peer in peers
-        for entry in peer.impossible
-    ]
+    titles: dict[str, list[str]] = {}
+    for peer in peers:
+        for entry in peer.impossible:
+            text = f"{where(entry.where, entry.behaviour)}: {entry.reason}"
+            titles.setdefault(text, []).append(peer.title)
+    lines = [f"- {text} ({'; '.join(found)})" for text, found in titles.items()]
     return "Not possible:\n\n" + "\n".join(lines) if lines else ""
 
 
