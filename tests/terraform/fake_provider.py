@@ -3,6 +3,7 @@
     fake_provider.py VERSION
 
 The `name` of a `fake_thing` tells what happens to it; any other name is a good one.
+The function `say` tells with 15 what has happened so far.
 """
 
 import itertools
@@ -46,6 +47,7 @@ class Fake:
         self._protocol = protocol
         self._stopped = threading.Event()
         self._plans = itertools.count()
+        self._happened: list[str] = []
 
     def _answer(self, call: str, **fields: Any) -> Any:
         name = call if call == "GetProviderSchema" else self._protocol.rpc(call)
@@ -187,6 +189,8 @@ class Fake:
             if prior["name"] == "fails":
                 answer.diagnostics.append(self._told(1, "Not destroyed"))
             return answer
+        if planned["name"] == "deaf":
+            assert self._end_of(context, "an apply").wait(60)
         return self._applied(planned, request, answer)
 
     def _applied(self, planned: Any, request: Any, answer: Any) -> Any:
@@ -214,6 +218,18 @@ class Fake:
         identity = self._protocol.pack_identity({"id": "1"}, IDENTITY)
         answer.new_identity.CopyFrom(identity)
         return answer
+
+    def _end_of(self, context: Any, what: str) -> threading.Event:
+        """Note when the host hangs up; a stream's handler need not notice it."""
+        ended = threading.Event()
+
+        def end() -> None:
+            self._happened.append(f"{what} was cancelled")
+            ended.set()
+
+        if not context.add_callback(end):
+            end()
+        return ended
 
     def _misbehave(self, name: str, answer: Any) -> None:
         match name:
@@ -278,6 +294,8 @@ class Fake:
         if self._read(number, NUMBER) == 14:
             return self._answer("CallFunction", result=self._pack(1, NUMBER))
         said = [self._read(word, STRING) for word in words]
+        if self._read(number, NUMBER) == 15:
+            said = list(self._happened)
         return self._answer("CallFunction", result=self._pack(said, List(STRING)))
 
     def OpenEphemeralResource(self, request: Any, context: Any) -> Any:
@@ -285,6 +303,7 @@ class Fake:
         result = config | {"id": "0", "size": 1}
         if config["name"] == "changes":
             result["zone"] = "elsewhere"
+        self._happened.append("a secret was opened")
         answer = self._answer(
             "OpenEphemeralResource", result=self._pack(result), private=b"1"
         )
@@ -297,6 +316,7 @@ class Fake:
         return self._answer("RenewEphemeralResource", private=request.private + b"1")
 
     def CloseEphemeralResource(self, request: Any, context: Any) -> Any:
+        self._happened.append("a secret was closed")
         count = request.private.decode()
         return self._answer(
             "CloseEphemeralResource",
@@ -305,6 +325,7 @@ class Fake:
 
     def ListResource(self, request: Any, context: Any) -> Any:
         name = self._read(request.config, NAMED)["name"]
+        ended = self._end_of(context, "a list") if name == "slow" else None
         for number in range(1000):
             event = self._messages.ListResource.Event(display_name=f"thing {number}")
             if name != "nobody":
@@ -317,6 +338,8 @@ class Fake:
             if name == "fails" and number == 2:
                 event.diagnostic.append(self._told(1, "Lost count"))
             yield event
+            if ended:
+                assert ended.wait(60)
 
     def PlanAction(self, request: Any, context: Any) -> Any:
         name = self._read(request.config, NAMED)["name"]
@@ -326,14 +349,18 @@ class Fake:
     def InvokeAction(self, request: Any, context: Any) -> Any:
         name = self._read(request.config, NAMED)["name"]
         event = self._messages.InvokeAction.Event
+        ended = self._end_of(context, "an action") if name == "slow" else None
         for number in range(3):
             yield event(progress=event.Progress(message=f"step {number}"))
+            if ended:
+                assert ended.wait(60)
         if name == "ends early":
             return
         told = [self._told(1, "Did not work")] if name == "fails" else []
         yield event(completed=event.Completed(diagnostics=told))
 
     def stop(self, request: Any, context: Any) -> Any:
+        self._happened.append("a stop was asked for")
         self._stopped.set()
         return self._answer("StopProvider")
 
