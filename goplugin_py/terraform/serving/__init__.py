@@ -24,7 +24,8 @@ import importlib
 # What `typing` calls so; importing that costs more than all else here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from goplugin_py.terraform.cty import UNKNOWN
+    from typing import Any
+
     from goplugin_py.terraform.schema import Nesting
     from goplugin_py.terraform.serving.data_source import DataSource
     from goplugin_py.terraform.serving.ephemeral_resource import EphemeralResource
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     )
     from goplugin_py.terraform.serving.provider import Provider
     from goplugin_py.terraform.serving.resource import MovedState, Resource
+
+    # An attribute may be it whatever its annotation says.
+    UNKNOWN: Any
 
 __all__ = [  # noqa: RUF022 - grouped
     # what a provider offers

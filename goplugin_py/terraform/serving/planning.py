@@ -85,6 +85,14 @@ def _opened(field: Field, value: Value, config: Value) -> Value:
     return UNKNOWN
 
 
+def _opened_in_set(field: Field, value: Value, config: Value) -> Value:
+    # What an element has computed makes it the element that it is.
+    return _opened(field, value, config) if value is None else value
+
+
+_IN_SETS: dict[_Change, _Change] = {_opened: _opened_in_set}
+
+
 def _changed(layout: Layout, value: Value, config: Value, change: _Change) -> Value:
     if value is None or isinstance(value, Unknown):
         return value
@@ -114,8 +122,10 @@ def _changed_inside(
             for key, each in value.items()
         }
     pairs = zip(value, _origins(field, layout, value, config), strict=True)
-    results = [_changed(layout, *pair, change) for pair in pairs]
-    return SetValue(results) if field.shape.nesting is Nesting.SET else results
+    if field.shape.nesting is Nesting.LIST:
+        return [_changed(layout, *pair, change) for pair in pairs]
+    inside = _IN_SETS.get(change, change)
+    return SetValue(_changed(layout, *pair, inside) for pair in pairs)
 
 
 def _origins(

@@ -105,14 +105,15 @@ def _described(
                 "all arguments have positions; use None, or *args"
             )
     text = description_of(function)
+    summary, more, _ = text.partition("\n")
     result = _shape(hints, "return")
     schema = Function(
         name,
         tuple(parameters),
         variadic,
         result.type,
-        text.partition("\n")[0],
-        text,
+        summary,
+        text if more else "",
         spec.deprecated,
     )
     return ServedFunction(schema, function, shapes, result)
