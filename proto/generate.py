@@ -86,6 +86,12 @@ RUNS = (
         target="examples/tflint",
     ),
     Run(
+        protos=("grafana.proto",),
+        includes=(str(PROTO),),
+        output=CODE + TYPES,
+        target="examples/grafana",
+    ),
+    Run(
         protos=(
             "vault_pb/backend.proto",
             "vault_pb/database.proto",
