@@ -10,7 +10,11 @@ from goplugin_py import TLSRefused
 from goplugin_py.wire.certificates import generate
 from interop import go_host
 from interop.echo_pb2 import Payload
+from interop.fixtures import binary
 from interop.python_host import WAIT, echo, echo_config
+
+# The current go-plugin, and older ones.
+VERSIONS = ("", "-1.4.3", "-1.6.3")
 
 
 @pytest.fixture
@@ -29,9 +33,11 @@ def trusting(pem: Path) -> ssl.SSLContext:
     return context
 
 
-def test_host_verifies_a_go_plugin_with_a_tls_provider(pem: Path) -> None:
+@pytest.mark.parametrize("plugin", [f"echo-plugin{each}" for each in VERSIONS])
+def test_host_verifies_a_go_plugin_with_a_tls_provider(plugin: str, pem: Path) -> None:
     """go-plugin: ServeConfig.TLSProvider, which sends no certificate field."""
-    config = echo_config(env={"ECHO_TLS": str(pem)}, tls=trusting(pem))
+    env = {"ECHO_TLS": str(pem)}
+    config = echo_config(str(binary(plugin)), env=env, tls=trusting(pem))
     assert not config.auto_mtls
     with echo(config) as (client, stub):
         assert stub.Unary(Payload(data=b"over TLS"), timeout=WAIT).data == b"over TLS"
@@ -61,9 +67,10 @@ def test_host_with_auto_mtls_points_at_the_manual_way(pem: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("host", [f"echo-host{each}" for each in VERSIONS])
 def test_go_host_verifies_a_python_plugin_with_a_certificate_of_its_own(
-    pem: Path,
+    host: str, pem: Path
 ) -> None:
     """go-plugin: ClientConfig.TLSConfig."""
     flags, env = ("-tls-ca", str(pem)), {"ECHO_TLS": str(pem)}
-    go_host.run("unary", "bidi", flags=flags, env=env).assert_healthy()
+    go_host.run("unary", "bidi", flags=flags, env=env, host=host).assert_healthy()
