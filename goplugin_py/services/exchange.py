@@ -154,6 +154,9 @@ class SocketExchange:
         if len(info.network) + len(info.address) > MAX_ADDRESS:
             _log.warning("service id %d has an endless address", info.service_id)
             return
+        if info.knock.knock and not info.knock.ack:
+            _log.warning("service id %d: a knock needs multiplexing", info.service_id)
+            return
         with self._changed:
             self._offers.add(info.service_id, (info.network, info.address))
             if info.network == "unix" and self._translator is None:

@@ -206,6 +206,19 @@ def test_an_endless_address_is_not_kept(
         lone.dial(5, timeout=0)
 
 
+def test_a_knock_is_no_offer(
+    lone: LinkBroker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """go-plugin: GRPCBroker.Run keeps knocks apart from addresses."""
+    knock = offer(5, "/tmp/plugin1")
+    knock.knock.knock = True
+    with caplog.at_level(logging.WARNING, "goplugin.broker"):
+        lone.receive(knock)
+    assert "service id 5: a knock needs multiplexing" in caplog.text
+    with pytest.raises(BrokerTimeout, match="service id 5"):
+        lone.dial(5, timeout=0)
+
+
 def test_sockets_that_the_other_side_has_left_are_removed_and_no_others(
     lone: LinkBroker, directory: str
 ) -> None:
