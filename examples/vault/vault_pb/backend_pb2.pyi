@@ -637,7 +637,9 @@ class LeaseOptions(_message.Message):
     increment: _builtins.int
     MaxTTL: _builtins.int
     @_builtins.property
-    def issue_time(self) -> _timestamp_pb2.Timestamp: ...
+    def issue_time(self) -> _timestamp_pb2.Timestamp:
+        """Servers in Go refuse a lease without it."""
+
     def __init__(
         self,
         *,

@@ -1,0 +1,433 @@
+"""Vault's KV secrets plugin, unmodified, with Python in the place of Vault.
+
+The host is that of examples/vault.
+"""
+
+import hashlib
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.descriptor import Descriptor, FileDescriptor
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
+    ProtoReflectionDescriptorDatabase,
+)
+
+from goplugin_py import ChecksumMismatch, Client, VersionMismatch
+from interop.fixtures import binary
+from interop.python_host import WAIT, code_of, mode_of
+from interop.vault_host import EXAMPLE
+
+sys.path.append(str(EXAMPLE))
+from mount import Mount, VaultError, is_multiplexed, plugin_config
+from services import MemoryStorage
+from vault import BackendType, ErrorType
+from vault_pb import backend_pb2 as pb
+from vault_pb import multiplexing_pb2, version_pb2
+from vault_pb.backend_pb2_grpc import BackendStub
+
+TOUR = """\
+version 5 of the protocol, many mounts
+kv 1: ['db', 'mail'] {'password': 's3cret'}
+kv 1: ['db'] None
+kv 2: version 1 {'password': 's3cret'}
+kv 2: version 2 {'password': 's3cr3t'}
+kv 2: ['apps/']
+kv 2: kv-v2/data-write, kv-v2/data-write
+"""
+TIMEOUT = 60  # seconds; the tour takes half a one, more on a busy machine
+
+
+def kv_command() -> list[str]:
+    return [str(binary("vault-plugin-secrets-kv"))]
+
+
+@pytest.fixture
+def kv(nothing_left: Path) -> Iterator[Client]:
+    """The KV plugin, started as Vault starts it."""
+    with Client(plugin_config(kv_command())) as client:
+        yield client
+
+
+# Secrets
+
+
+@pytest.mark.parametrize("multiplex", [False, True], ids=["sockets", "one-connection"])
+def test_python_host_writes_reads_lists_and_deletes_secrets(
+    nothing_left: Path, multiplex: bool
+) -> None:
+    """vault-plugin-secrets-kv: PassthroughBackend, over sdk/plugin's server."""
+    config = plugin_config(kv_command(), broker_multiplex=multiplex)
+    with Client(config) as client, Mount(client) as mount:
+        mount.initialize()
+        assert mount.read("apps/db") is None
+        mount.write("apps/db", {"password": "s3cret", "port": 5432})
+        mount.write("apps/mail", {"password": "hunter2"})
+        assert mount.keys() == ["apps/"]
+        assert mount.keys("apps/") == ["db", "mail"]
+        assert mount.read("apps/db") == {"password": "s3cret", "port": 5432}
+        mount.delete("apps/db")
+        assert mount.keys("apps/") == ["mail"]
+
+
+def test_python_host_keeps_versions_of_secrets(kv: Client) -> None:
+    """vault-plugin-secrets-kv: versionedKVBackend."""
+    with Mount(kv, {"version": "2"}) as mount:
+        mount.initialize()
+        for password in ("old", "new"):
+            mount.write("data/db", {"data": {"password": password}})
+        first = mount.request("read", "data/db", {"version": 1})
+        assert first is not None
+        assert first["data"] == {"password": "old"}
+        mount.delete("data/db")
+        with pytest.raises(VaultError) as refused:
+            mount.read("data/db")
+        assert refused.value.code == 404
+        mount.write("undelete/db", {"versions": [2]})
+        latest = mount.read("data/db")
+        assert latest is not None
+        assert latest["data"] == {"password": "new"}
+        assert mount.keys("metadata/") == ["db"]
+        assert "kv-v2/data-delete" in mount.announcements.events
+
+
+def test_mounts_of_one_process_do_not_see_each_others_secrets(kv: Client) -> None:
+    """sdk/plugin: backendGRPCPluginServer, an instance for each multiplex_id."""
+    assert kv.negotiated_version == 5
+    assert is_multiplexed(kv)
+    with Mount(kv) as second:
+        with Mount(kv) as first:
+            first.write("db", {"password": "s3cret"})
+            assert second.read("db") is None
+            assert second.keys() == []
+        # It is not there any more, and the other one is.
+        with pytest.raises(grpc.RpcError, match="no backend instance found"):
+            first.read("db")
+        second.write("db", {"password": "hunter2"})
+        assert second.read("db") == {"password": "hunter2"}
+
+
+def test_what_is_stored_outlives_the_mount_and_the_plugin(nothing_left: Path) -> None:
+    """sdk/plugin: GRPCStorageClient; the plugin itself keeps nothing."""
+    storage = MemoryStorage()
+    with Client(plugin_config(kv_command())) as client:
+        with Mount(client, storage=storage) as mount:
+            mount.write("db", {"password": "s3cret"})
+        with Mount(client, storage=storage) as mount:
+            assert mount.read("db") == {"password": "s3cret"}
+    with (
+        Client(plugin_config(kv_command())) as client,
+        Mount(client, storage=storage) as mount,
+    ):
+        assert mount.read("db") == {"password": "s3cret"}
+
+
+def test_python_host_learns_what_the_plugin_is(kv: Client) -> None:
+    """sdk/plugin: backendGRPCPluginServer.Type and SpecialPaths."""
+    with Mount(kv, {"version": "2"}) as mount:
+        assert mount.kind is BackendType.SECRETS
+        assert any(
+            "/versions/" in path for path in mount.special_paths.seal_wrap_storage
+        )
+    with Mount(kv) as mount:
+        assert list(mount.special_paths.seal_wrap_storage) == ["*"]
+
+
+def test_a_secret_of_ten_megabytes_comes_back(kv: Client) -> None:
+    """sdk/plugin: largeMsgGRPCCallOpts, for storage as well."""
+    text = "0123456789" * 2**20
+    with Mount(kv) as mount:
+        mount.write("big", {"text": text})
+        assert mount.read("big") == {"text": text}
+
+
+def test_the_tour_shows_what_it_says(nothing_left: Path) -> None:
+    """docs/vault.md: the host of examples/vault, with a checksum as Vault has one."""
+    (kv,) = kv_command()
+    checksum = hashlib.sha256(Path(kv).read_bytes()).hexdigest()
+    done = subprocess.run(
+        [sys.executable, EXAMPLE / "secrets_host.py", kv, checksum],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.stdout, done.returncode) == (TOUR, 0), done.stderr
+
+
+# Start
+
+
+def test_a_plugin_that_is_not_the_registered_one_is_not_started(
+    nothing_left: Path,
+) -> None:
+    """pluginutil: runConfig.makeConfig always has a SecureConfig."""
+    config = plugin_config(kv_command(), checksum=bytes(32))
+    with pytest.raises(ChecksumMismatch):
+        Client(config).start()
+
+
+@pytest.mark.parametrize("versions", [(3,), (3, 4)], ids=["3", "3-and-4"])
+def test_python_host_speaks_the_versions_before_multiplexing(
+    nothing_left: Path, versions: tuple[int, ...]
+) -> None:
+    """sdk/plugin: ServeMultiplex serves 3 and 4 with one instance."""
+    with Client(plugin_config(kv_command(), versions=versions)) as client:
+        assert client.negotiated_version == versions[-1]
+        assert not is_multiplexed(client)
+        with Mount(client) as mount:
+            mount.write("db", {"password": "s3cret"})
+            assert mount.read("db") == {"password": "s3cret"}
+
+
+def test_python_host_falls_back_to_version_4_for_an_old_plugin(
+    nothing_left: Path,
+) -> None:
+    """sdk/plugin/mock, served with versions 3 and 4 alone."""
+    command = [str(binary("vault-plugin-legacy"))]
+    with Client(plugin_config(command)) as client, Mount(client) as mount:
+        assert client.negotiated_version == 4
+        assert mount.version == "v0.0.0+mock"
+        mount.write("kv/db", {"value": "s3cret"})
+        assert mount.read("kv/db") == {"value": "s3cret", "version": 0}
+    with pytest.raises(VersionMismatch, match="version 3, this host offers: 5"):
+        Client(plugin_config(command, versions=[5])).start()
+
+
+def test_in_metadata_mode_the_plugin_only_says_what_it_is(nothing_left: Path) -> None:
+    """sdk/plugin: ErrServerInMetadataMode."""
+    config = plugin_config(kv_command(), metadata_mode=True)
+    with Client(config) as client, Mount(client) as mount:
+        assert mount.kind is BackendType.SECRETS
+        assert list(mount.special_paths.seal_wrap_storage) == ["*"]
+        assert mount.version == ""
+        for call in (mount.initialize, mount.keys):
+            with pytest.raises(grpc.RpcError, match="while in metadata mode"):
+                call()
+
+
+def test_the_storage_refuses_whoever_has_no_certificate(
+    kv: Client, nothing_left: Path
+) -> None:
+    """go-plugin: AutoMTLS covers what the broker connects."""
+    before = set(nothing_left.rglob("*"))
+    with Mount(kv):
+        new = set(nothing_left.rglob("*")) - before
+        sockets = [path for path in new if path.is_socket()]
+        # The other one is plain: this process's own, between gRPC and TLS.
+        assert [is_refused(path) for path in sockets].count(True) == 1
+        assert all(mode_of(path.parent) == 0o700 for path in sockets)
+
+
+def is_refused(path: Path) -> bool:
+    """Connect with TLS and without a certificate of one's own."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(WAIT)
+        sock.connect(str(path))
+        try:
+            with context.wrap_socket(sock) as stranger:
+                return stranger.recv(1) == b""
+        except ssl.SSLError as exc:
+            return "CERTIFICATE_REQUIRED" in str(exc)
+
+
+# What goes wrong
+
+
+class FullStorage(MemoryStorage):
+    """Reads, and does not write."""
+
+    def Put(self, request: Any, context: Any) -> pb.StoragePutReply:
+        return pb.StoragePutReply(err="the disk is full")
+
+
+class LostStorage(MemoryStorage):
+    """Fails altogether."""
+
+    def Get(self, request: Any, context: grpc.ServicerContext) -> pb.StorageGetReply:
+        context.abort(grpc.StatusCode.UNAVAILABLE, "the disk is gone")
+
+
+class StuckStorage(MemoryStorage):
+    """Lets those wait who write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_written = threading.Event()
+        self.release = threading.Event()
+
+    def Put(self, request: Any, context: Any) -> pb.StoragePutReply:
+        self.is_written.set()
+        self.release.wait(TIMEOUT)
+        return pb.StoragePutReply()
+
+
+def test_an_error_of_the_storage_comes_back_through_the_plugin(kv: Client) -> None:
+    """sdk/plugin: GRPCStorageClient.Put, and ErrToProtoErr."""
+    with Mount(kv, storage=FullStorage()) as mount:
+        with pytest.raises(VaultError, match="the disk is full"):
+            mount.write("db", {"password": "s3cret"})
+        assert mount.read("db") is None
+
+
+def test_a_plugin_that_can_not_read_its_storage_is_not_mounted(kv: Client) -> None:
+    """sdk/plugin: backendGRPCPluginServer.Setup answers with the factory's error."""
+    with pytest.raises(VaultError, match="the disk is gone"):
+        Mount(kv, {"version": "2"}, storage=LostStorage())
+
+
+def test_a_wrong_path_is_an_error_with_what_the_plugin_advises(kv: Client) -> None:
+    """vault-plugin-secrets-kv: pathInvalid."""
+    with Mount(kv, {"version": "2"}) as mount:
+        with pytest.raises(VaultError, match="use 'vault kv get'") as refused:
+            mount.read("db")
+        assert refused.value.code == 404
+        with pytest.raises(VaultError) as refused:
+            mount.request("rotate", "db")
+        assert refused.value.type is ErrorType.UNSUPPORTED_OPERATION
+
+
+def test_a_wrong_request_is_told_in_words_for_the_user(kv: Client) -> None:
+    """sdk/logical: ErrorResponse with ErrInvalidRequest."""
+    with Mount(kv, {"version": "2"}) as mount:
+        with pytest.raises(VaultError, match="no data provided") as refused:
+            mount.write("data/db", {"password": "s3cret"})
+        assert refused.value.type is ErrorType.INVALID_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        ((), "no multiplexing ID found"),
+        ((("multiplex_id", ""),), "empty multiplex ID in metadata"),
+        ((("multiplex_id", "a"), ("multiplex_id", "b")), "unexpected number of IDs"),
+        ((("multiplex_id", "unknown"),), "no backend instance found"),
+    ],
+    ids=["none", "empty", "two", "unknown"],
+)
+def test_a_call_without_the_id_of_a_mount_is_refused(
+    kv: Client, metadata: Any, error: str
+) -> None:
+    """pluginutil: GetMultiplexIDFromContext."""
+    stub = BackendStub(kv.channel)
+    with Mount(kv), pytest.raises(grpc.RpcError, match=error):
+        stub.Type(pb.Empty(), metadata=metadata, timeout=WAIT)
+
+
+def test_a_plugin_that_is_killed_ends_its_requests(kv: Client) -> None:
+    """A request in the middle of a write, and one that comes after."""
+    storage = StuckStorage()
+    with Mount(kv, storage=storage) as mount, ThreadPoolExecutor() as threads:
+        written = threads.submit(mount.write, "db", {"password": "s3cret"})
+        assert storage.is_written.wait(WAIT)
+        assert kv.pid is not None
+        os.kill(kv.pid, signal.SIGKILL)
+        error = written.exception(WAIT)
+        assert isinstance(error, grpc.RpcError)
+        assert code_of(error) is grpc.StatusCode.UNAVAILABLE
+        with pytest.raises(grpc.RpcError):
+            mount.read("db")
+        storage.release.set()
+
+
+# Python backends, where Vault itself would not go wrong
+
+
+@pytest.fixture
+def passwords(nothing_left: Path) -> Iterator[Client]:
+    """The Python backend."""
+    command = [sys.executable, str(EXAMPLE / "backend.py")]
+    with Client(plugin_config(command)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        ((), "needs one multiplex_id in its metadata, not 0"),
+        ((("multiplex_id", ""),), "needs one multiplex_id"),
+        ((("multiplex_id", "a"), ("multiplex_id", "b")), "multiplex_id .* not 2"),
+        ((("multiplex_id", "unknown"),), "there is no such instance"),
+    ],
+    ids=["none", "empty", "two", "unknown"],
+)
+def test_a_python_backend_refuses_calls_without_the_id_of_a_mount(
+    passwords: Client, metadata: Any, error: str
+) -> None:
+    """As pluginutil: GetMultiplexIDFromContext."""
+    stub = BackendStub(passwords.channel)
+    with Mount(passwords), pytest.raises(grpc.RpcError, match=error):
+        stub.Type(pb.Empty(), metadata=metadata, timeout=WAIT)
+
+
+def test_a_python_backend_refuses_requests_in_metadata_mode(nothing_left: Path) -> None:
+    """As sdk/plugin: ErrServerInMetadataMode."""
+    command = [sys.executable, str(EXAMPLE / "backend.py")]
+    config = plugin_config(command, metadata_mode=True)
+    with Client(config) as client, Mount(client) as mount:
+        assert mount.kind is BackendType.SECRETS
+        for call in (mount.initialize, mount.keys):
+            with pytest.raises(grpc.RpcError, match="in metadata mode"):
+                call()
+
+
+def test_a_python_backend_whose_storage_is_never_served_is_not_mounted(
+    passwords: Client,
+) -> None:
+    """go-plugin: GRPCBroker.Dial gives up after five seconds."""
+    stub = BackendStub(passwords.channel)
+    arguments = pb.SetupArgs(broker_id=77)
+    metadata = (("multiplex_id", "a"),)
+    reply = stub.Setup(arguments, metadata=metadata, timeout=TIMEOUT)
+    assert reply.err.startswith("the storage can't be reached: ")
+
+
+# The protocol itself
+
+
+def test_our_protos_have_all_that_the_go_plugin_reflects(kv: Client) -> None:
+    """sdk/plugin/pb and what it imports, as served by gRPC reflection."""
+    database: Any = ProtoReflectionDescriptorDatabase(kv.channel)
+    theirs = DescriptorPool(database)
+    for ours in (pb, version_pb2, multiplexing_pb2):
+        names = ours.DESCRIPTOR.services_by_name
+        service = next(iter(names.values())).full_name
+        reflected = theirs.FindServiceByName(service).file
+        assert facts(reflected) <= facts(ours.DESCRIPTOR)
+
+
+def facts(file: FileDescriptor) -> set[str]:
+    """Tell all fields and methods of a file, and of those that it imports."""
+    found = {fact for imported in file.dependencies for fact in facts(imported)}
+    for message in file.message_types_by_name.values():
+        found |= fields(message)
+    for service in file.services_by_name.values():
+        for method in service.methods:
+            types = f"({method.input_type.full_name}) {method.output_type.full_name}"
+            found.add(f"{method.full_name}{types}")
+    return found
+
+
+def fields(message: Descriptor) -> set[str]:
+    found = {f"message {message.full_name}"}
+    for field in message.fields:
+        kind = field.message_type.full_name if field.message_type else field.type
+        found.add(f"{field.full_name} = {field.number}: {kind} {field.is_repeated}")
+    for nested in message.nested_types:
+        found |= fields(nested)
+    return found
