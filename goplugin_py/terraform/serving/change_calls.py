@@ -27,6 +27,7 @@ from goplugin_py.terraform.serving.planning import (
 )
 from goplugin_py.terraform.serving.problems import located
 from goplugin_py.terraform.serving.validating import invalid_values
+from goplugin_py.terraform.write_only import write_only_problems
 
 __all__ = ["ChangeCalls"]
 
@@ -43,7 +44,10 @@ class ChangeCalls(Calls):
     def ValidateResourceConfig(self, request: Any, answer: Any, kind: Kind) -> None:
         """Check a configuration."""
         config = self.unpack(request.config, kind)
-        if problems := list(invalid_values(kind.layout, config)):
+        problems = list(invalid_values(kind.layout, config))
+        if not request.client_capabilities.write_only_attributes_allowed:
+            problems += map(_unsupported, write_only_problems(kind.block, config))
+        if problems:
             raise DiagnosticError(problems)
         self._instance(kind, config, config).validate()
 
@@ -146,6 +150,11 @@ class ChangeCalls(Calls):
         summary = f"{kind.model.__name__}.create() or update() changed a planned value"
         problems = result_problems(kind.block, planned, actual)
         return [misfit(summary, each) for each in problems]
+
+
+def _unsupported(problem: CtyError) -> Diagnostic:
+    detail = "Write-only attributes need Terraform 1.11 or newer, or OpenTofu 1.11."
+    return error("Write-only attribute not supported", detail, problem.path)
 
 
 def _refuse(summary: str, problems: Any) -> None:

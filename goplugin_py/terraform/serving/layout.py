@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import Any, ClassVar
 
 from goplugin_py import ConfigError
@@ -266,21 +266,31 @@ def description_of(documented: Any) -> str:
     return inspect.cleandoc(text) if text else ""
 
 
-def layout_of(model: type[Model]) -> Layout:
+def layout_of(model: type[Model], outer: tuple[type[Model], ...] = ()) -> Layout:
     """Describe the attributes of a class.
+
+    Args:
+        model: The class.
+        outer: The classes that it is inside of.
 
     Raises:
         ConfigError: It is not declared as it must be.
     """
-    key: type = model  # whose instances are no keys, but it is
+    if model in outer:
+        raise ConfigError(f"{model.__name__} has itself inside, and no value could")
+    key: tuple[type, ...] = (
+        model,
+        *outer,
+    )  # whose instances are no keys, but these are
     return _layout(key)
 
 
 @cache
-def _layout(model: type[Model]) -> Layout:
+def _layout(key: tuple[type[Model], ...]) -> Layout:
+    model = key[0]
     hints = _hints(model)
     names = [*hints, *(name for name in model.specs() if name not in hints)]
-    fields = [_field(model, name, hints.get(name)) for name in names]
+    fields = [_field(key, name, hints.get(name)) for name in names]
     return Layout(model, {field.name: field for field in sorted(fields, key=_name)})
 
 
@@ -306,7 +316,8 @@ def _is_attribute(name: str, hint: Any) -> bool:
     return name[0] != "_" and ClassVar not in {hint, typing.get_origin(hint)}
 
 
-def _field(model: type[Model], name: str, hint: Any) -> Field:
+def _field(key: tuple[type[Model], ...], name: str, hint: Any) -> Field:
+    model = key[0]
     try:
         _check_name(model, name)
         spec = model.specs().get(name)
@@ -315,7 +326,7 @@ def _field(model: type[Model], name: str, hint: Any) -> Field:
             spec = (
                 AttributeSpec() if default is None else AttributeSpec(default=default)
             )
-        shape = _nested(_shape(spec, hint), spec.nesting)
+        shape = _nested(_shape(spec, hint, key), spec.nesting)
         return _with_default(Field(name.removesuffix("_"), name, shape, spec))
     except (ConfigError, CtyError) as exc:
         raise ConfigError(f"{model.__name__}.{name}: {exc}") from exc
@@ -331,12 +342,14 @@ def _check_name(model: type[Model], name: str) -> None:
             )
 
 
-def _shape(spec: AttributeSpec | BlockSpec, hint: Any) -> Shape:
+def _shape(
+    spec: AttributeSpec | BlockSpec, hint: Any, key: tuple[type[Model], ...]
+) -> Shape:
     if isinstance(spec, AttributeSpec) and spec.type is not None:
         return shape_of_type(spec.type)
     if hint is None:
         raise ConfigError("it needs an annotation, or attribute(type=...)")
-    return shape_of(hint, layout_of)
+    return shape_of(hint, partial(layout_of, outer=key))
 
 
 def _nested(shape: Shape, nesting: Nesting | None) -> Shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from goplugin_py.terraform.cty import CtyError, Index
+from goplugin_py.terraform.cty import CtyError, Index, Value
 from goplugin_py.terraform.diagnostics import Diagnostic
 from goplugin_py.terraform.errors import DiagnosticError
 from goplugin_py.terraform.serving.calls import Calls, Session
@@ -93,7 +93,7 @@ class ProviderCalls(Calls):
         answer = self.protocol.response("ValidateProviderConfig")
         kind, told = self.session.catalogue.provider, list[Diagnostic]()
         with collected(told, f"Validating {kind.type_name}", kind.block.type):
-            config = self.unpack(request.config, kind)
+            config = self._config(request)
             if problems := list(invalid_values(kind.layout, config)):
                 raise DiagnosticError(problems)
             self._configured(config).validate()
@@ -107,12 +107,17 @@ class ProviderCalls(Calls):
         answer = self.protocol.response("ConfigureProvider")
         kind, told = self.session.catalogue.provider, list[Diagnostic]()
         with collected(told, f"Configuring {kind.type_name}", kind.block.type):
-            provider = self._configured(self.unpack(request.config, kind))
+            provider = self._configured(self._config(request))
             provider.terraform_version = request.terraform_version
             provider.configure()
             self.session.provider = provider
         self.tell(answer, told)
         return answer
+
+    def _config(self, request: Any) -> Value:
+        kind = self.session.catalogue.provider
+        config = self.unpack(request.config, kind)
+        return kind.block.empty if config is None else config
 
     def _configured(self, config: Any) -> Provider:
         """Return a copy of the author's instance with what is configured."""

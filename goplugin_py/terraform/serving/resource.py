@@ -64,8 +64,14 @@ class Resource(Model):
 
     @property
     def config(self) -> Self:
-        """What is configured, and nothing else; write-only attributes are here."""
-        config: Self = vars(self)["_config"]
+        """What is configured, and nothing else; write-only attributes are here.
+
+        Raises:
+            RuntimeError: In `read`, `delete` and the like nothing is configured.
+        """
+        config: Self | None = vars(self).get("_config")
+        if config is None:
+            raise RuntimeError("there is a configuration in plan, create and update")
         return config
 
     @property

@@ -50,7 +50,7 @@ class Shape:
         is_nullable: Whether the annotation allows None.
         layout: The `Layout` of the objects in it, if these have a class.
         nesting: How many of these objects there are.
-        choices: The only values that the annotation allows; empty if it allows all.
+        check: Raises CtyError where a value is none of an annotation's choices.
     """
 
     type: Type
@@ -59,7 +59,7 @@ class Shape:
     is_nullable: bool = False
     layout: Any = None
     nesting: Nesting = Nesting.SINGLE
-    choices: tuple[Any, ...] = ()
+    check: Callable[[Any], None] = lambda _: None
 
     @property
     def of_objects(self) -> Any:
@@ -71,6 +71,11 @@ class Shape:
         if value is None:
             return None
         return UNKNOWN if isinstance(value, Unknown) else self.load(value)
+
+    def checked(self, seen: Any) -> None:
+        """Raise CtyError where a configured value is none of the choices."""
+        if seen is not None and not isinstance(seen, Unknown):
+            self.check(seen)
 
     def dumped(self, value: Any) -> Value:
         """Return the value of what an author made."""
@@ -167,11 +172,25 @@ def _literal(choices: tuple[Any, ...]) -> Shape:
     kinds = {type(choice) for choice in choices}
     if kinds not in ({str}, {int}):
         raise ConfigError(f"the choices must be strings or whole numbers: {choices!r}")
-    return replace(_SIMPLE[kinds.pop()], choices=choices)
+
+    def check(seen: Any) -> None:
+        if seen not in choices:
+            told = ", ".join(map(repr, choices))
+            raise CtyError(f"it must be one of {told}, and is {seen!r}")
+
+    return replace(_SIMPLE[kinds.pop()], check=check)
 
 
 def _items(function: Callable[[Any], Any], values: Iterable[Any]) -> list[Any]:
     return [below(Index(i), function, each) for i, each in enumerate(values)]
+
+
+def _each_item(check: Callable[[Any], None], seen: Iterable[Any]) -> None:
+    _items(check, seen)
+
+
+def _nothing(_: object) -> None:
+    """Forget a result."""
 
 
 def _sequence(value: Any) -> Any:
@@ -186,6 +205,7 @@ def _list(element: Shape) -> Shape:
         List(element.type),
         lambda value: _items(element.loaded, value),
         lambda value: _items(element.dumped, _sequence(value)),
+        check=lambda seen: _each_item(element.checked, seen),
         layout=element.of_objects,
         nesting=Nesting.LIST,
     )
@@ -225,6 +245,7 @@ def _map(element: Shape) -> Shape:
         Map(element.type),
         lambda value: each(element.loaded, value),
         lambda value: each(element.dumped, value),
+        check=lambda seen: _nothing(each(element.checked, seen)),
         layout=element.of_objects,
         nesting=Nesting.MAP,
     )

@@ -57,13 +57,10 @@ def _objects(
 def _invalid(field: Field, value: Value, path: Path) -> Iterator[Diagnostic]:
     try:
         seen = field.shape.loaded(value)
+        field.shape.checked(seen)
     except CtyError as exc:
         yield misfit(SUMMARY, exc, path)
         return
-    choices = field.shape.choices
-    if choices and seen not in choices:
-        told = ", ".join(map(repr, choices))
-        yield error(SUMMARY, f"It must be one of {told}, and is {seen!r}.", path)
     if isinstance(field.spec, AttributeSpec):
         yield from _refusals(field.spec, seen, path)
 
