@@ -1,13 +1,7 @@
 """Providers that are started by hand, for hosts that reattach."""
 
-import json
-import os
-import shlex
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,11 +10,12 @@ from goplugin_py import Client, ClientConfig, Plugin, ReattachConfig
 from goplugin_py.terraform import HANDSHAKE, Provider
 from goplugin_py.terraform.protocol import Protocol
 from goplugin_py.terraform.serving.debug import debug_version
-from tests.peers import ROOT, SCRIPT_WAIT
+from tests.peers import SCRIPT_WAIT
+from tests.terraform.serving.debugging import debugged
 
 ADDRESS = "example.com/acme/fake"
 
-SCRIPT = f"""\
+SOURCE = f"""\
 import sys
 from goplugin_py import Plugin, ServeConfig
 from goplugin_py.terraform import HANDSHAKE
@@ -39,35 +34,7 @@ version = debug_version(sys.argv[1:], (5, 6), {ADDRESS!r})
 serve_debug(config, {ADDRESS!r}, version)
 print("ended")
 """
-
-
-class Debugged:
-    """A provider that was started by hand, and what it has told."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        assert process.stdout is not None
-        self.process = process
-        lines = iter(process.stdout.readline, "")
-        line = next(each for each in lines if "TF_REATTACH_PROVIDERS=" in each)
-        (assignment,) = shlex.split(line)
-        ((self.address, told),) = json.loads(assignment.partition("=")[2]).items()
-        self.reattach = ReattachConfig.from_json(json.dumps(told))
-
-
-@contextmanager
-def debugged(*arguments: str) -> Iterator[Debugged]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield Debugged(process)
-        finally:
-            process.kill()
+SCRIPT = (sys.executable, "-c", SOURCE)
 
 
 def attached(reattach: ReattachConfig) -> Provider:
@@ -92,7 +59,7 @@ def attached(reattach: ReattachConfig) -> Provider:
 def test_a_host_reattaches_by_what_is_printed(
     arguments: list[str], version: int
 ) -> None:
-    with debugged(*arguments) as provider:
+    with debugged(*SCRIPT, *arguments) as provider:
         assert provider.address == ADDRESS
         assert provider.reattach.test
         assert provider.reattach.pid == provider.process.pid
@@ -105,7 +72,7 @@ def test_a_host_reattaches_by_what_is_printed(
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_no_socket_behind(number: signal.Signals) -> None:
-    with debugged("-debug") as provider:
+    with debugged(*SCRIPT, "-debug") as provider:
         socket = Path(provider.reattach.address.text)
         assert socket.exists()
         provider.process.send_signal(number)
