@@ -28,6 +28,7 @@ ABOUT_OTHER_THINGS = {
     "streams_example",
     "supervisor",
     "terraform_cty",
+    "terraform_installed",
     "terraform_packages",
 }
 
