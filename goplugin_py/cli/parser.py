@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
+from goplugin_py.cli.terraform_arguments import add_terraform
+
 if TYPE_CHECKING:
     _Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - typeshed has no other name
 
@@ -44,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_describe(commands)
     _add_call(commands)
     _add_logs(commands)
+    add_terraform(commands, _add_start_options)
     _add_run(commands)
     _add_completion(commands)
     return parser
@@ -134,6 +137,11 @@ def _add_plugin_command(
         type=_pair,
         help="the magic cookie, instead of all known ones",
     )
+    _add_start_options(parser)
+    return parser
+
+
+def _add_start_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--plaintext", action="store_true", help="for plugins without AutoMTLS"
     )
@@ -152,7 +160,6 @@ def _add_plugin_command(
         default=60.0,
         help="for the start (default: %(default)g)",
     )
-    return parser
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -22,7 +22,12 @@ def test_bash_completes_commands_and_options() -> None:
         COMP_WORDS=(goplugin {words}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 ))
         _shtab_goplugin; echo "${{COMPREPLY[@]}}"
     """
-    for words, expected in (("pro", "probe"), ("call --dead", "--deadline")):
+    for words, expected in (
+        ("pro", "probe"),
+        ("call --dead", "--deadline"),
+        ("terraform sch", "schema"),
+        ("terraform apply --no-r", "--no-refresh"),
+    ):
         answer = subprocess.run(
             ["bash"],
             input=script + question.format(words=words),
