@@ -93,8 +93,12 @@ def below(step: Step, function: Callable[[Any], Any], value: Any) -> Any:
 
 
 def shape_of_type(kind: Type) -> Shape:
-    """Return the shape of a declared type: plain Python all the way down."""
-    return Shape(kind, to_python, lambda value: from_python(value, kind))
+    """Return the shape of a declared type: plain Python all the way down.
+
+    What it has as optional authors may leave out.
+    """
+    exact = kind.without_optional()
+    return Shape(exact, to_python, lambda value: from_python(value, kind))
 
 
 def _whole(value: Value) -> int:
