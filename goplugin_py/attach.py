@@ -26,6 +26,7 @@ from goplugin_py.process.attached_plugin import AttachedPlugin
 from goplugin_py.process.calls import BoundedCalls, words
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.services.transport import Listening, Transport
+from goplugin_py.services.transports import transport_for
 from goplugin_py.wire.handshake import Handshake
 from goplugin_py.wire.reattach import ReattachConfig
 
@@ -101,9 +102,12 @@ class Attach:
             ) from exc
 
     def _connect(self, process: AttachedProcess | AttachedPlugin) -> Link:
-        transport = Transport(
-            client_context=self._config.tls, listening=self._listening(process)
-        )
+        tls, listening = self._config.tls, self._listening(process)
+        if tls is None:
+            transport = Transport(listening=listening)
+        else:
+            make = transport_for(tls=True, multiplexed=False)
+            transport = make(client_context=tls, listening=listening)
         handshake = Handshake(
             app_version=self._config.attached_version(self._reattach),
             address=self._reattach.address,

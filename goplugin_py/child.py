@@ -22,7 +22,6 @@ from goplugin_py.process.log import StderrLog
 from goplugin_py.process.output import FirstLine, OutputReader
 from goplugin_py.process.runner import AddressTranslator, RunnerSpec
 from goplugin_py.process.running import SpawnedProcess
-from goplugin_py.wire.certificates import Identity
 from goplugin_py.wire.environ import child_environ, host_variables, inherited_environ
 from goplugin_py.wire.handshake import Handshake
 
@@ -38,6 +37,7 @@ RUN_BY_HAND = " is a plugin"
 
 if TYPE_CHECKING:
     from goplugin_py.process.custom import CustomRunner
+    from goplugin_py.wire.certificates import Identity
 
 _log = logging.getLogger("goplugin.launch")
 

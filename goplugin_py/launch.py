@@ -15,6 +15,7 @@ import logging
 import ssl
 import threading
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -34,8 +35,11 @@ from goplugin_py.net import sockets
 from goplugin_py.net.descriptors import check_room
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.services.transport import Listening, Transport
-from goplugin_py.wire.certificates import Identity, generate
+from goplugin_py.services.transports import transport_for
 from goplugin_py.wire.handshake import MAX_LINE_LENGTH, Handshake
+
+if TYPE_CHECKING:
+    from goplugin_py.wire.certificates import Identity
 
 # A plugin that closes its stdout is usually about to end; its status is worth this.
 STATUS_TIMEOUT = 1.0
@@ -72,9 +76,7 @@ class Launch:
             LaunchError: It did not work; the process is gone.
             ClientClosed: The launch was aborted.
         """
-        identity = None
-        if self._config.auto_mtls:
-            identity = generate(datetime.datetime.now(datetime.UTC))
+        identity = _new_identity() if self._config.auto_mtls else None
         with self._started(identity) as process:
             link = self._connect(process, self.handshake(process), identity)
             try:
@@ -218,6 +220,13 @@ class Launch:
         return LaunchError(message) if status is None else ExitedEarly(message, status)
 
 
+def _new_identity() -> Identity:
+    # A plain link pays neither for the import nor for the key.
+    from goplugin_py.wire.certificates import generate
+
+    return generate(datetime.datetime.now(datetime.UTC))
+
+
 def _transport(
     config: ClientConfig,
     process: PluginProcess,
@@ -230,7 +239,10 @@ def _transport(
         group=(unix_socket and unix_socket.group) or "",
         translator=process.translator,
     )
-    make = _transport_class(config)
+    make = transport_for(
+        tls=config.tls is not None or identity is not None,
+        multiplexed=config.broker_multiplex,
+    )
     if config.tls is not None:
         return make(client_context=config.tls, listening=listening)
     if identity is None:
@@ -257,12 +269,3 @@ def _transport(
             f"the certificate in the handshake line is not one: {exc}",
             handshake.format(),
         ) from exc
-
-
-def _transport_class(config: ClientConfig) -> type[Transport]:
-    if not config.broker_multiplex:
-        return Transport
-    # Few links need it, and each start would pay for the import.
-    from goplugin_py.services.multiplex import MultiplexTransport
-
-    return MultiplexTransport

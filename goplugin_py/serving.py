@@ -51,7 +51,7 @@ from goplugin_py.services.control import Controller
 from goplugin_py.services.server import Server
 from goplugin_py.services.stdio import StdioServicer
 from goplugin_py.services.transport import Listening, Transport
-from goplugin_py.wire.certificates import generate
+from goplugin_py.services.transports import transport_for
 from goplugin_py.wire.environ import CLIENT_CERT, MULTIPLEX_GRPC, PluginEnviron
 from goplugin_py.wire.handshake import Handshake, choose_version
 
@@ -293,7 +293,12 @@ def _transport(
     With multiplexing, `on_end` is called when the host has hung up: it can't come
     back (go-plugin: `GRPCServerMuxer`).
     """
-    make = _transport_maker(environ, on_end)
+    make = transport_for(
+        tls=config.tls is not None or bool(environ.client_certificate),
+        multiplexed=environ.multiplex,
+    )
+    if environ.multiplex:
+        make = functools.partial(make, on_end=on_end)
     listening = Listening(
         network=config.network,
         ports=environ.ports if config.network == "tcp" else (),
@@ -304,6 +309,8 @@ def _transport(
         return make(server_context=config.tls(), listening=listening), b""
     if not environ.client_certificate:
         return make(listening=listening), b""
+    from goplugin_py.wire.certificates import generate
+
     identity = generate(datetime.datetime.now(datetime.UTC))
     peer = environ.client_certificate
     try:
@@ -315,14 +322,3 @@ def _transport(
     except (ssl.SSLError, ValueError) as exc:
         raise ConfigError(f"PLUGIN_CLIENT_CERT is no certificate: {exc}") from exc
     return transport, identity.certificate
-
-
-def _transport_maker(
-    environ: PluginEnviron, on_end: Callable[[], None]
-) -> Callable[..., Transport]:
-    if not environ.multiplex:
-        return Transport
-    # Few links need it, and each start would pay for the import.
-    from goplugin_py.services.multiplex import MultiplexTransport
-
-    return functools.partial(MultiplexTransport, on_end=on_end)

@@ -24,6 +24,7 @@ from goplugin_py.net.sockets import (
     server_context,
 )
 from goplugin_py.services.channel import check_health, open_channel
+from goplugin_py.services.relayed import RelayedTransport
 from goplugin_py.services.transport import Transport
 from goplugin_py.wire.environ import VOCABULARY
 from goplugin_py.wire.handshake import Handshake
@@ -161,7 +162,7 @@ def test_a_hosts_certificate_turns_mutual_tls_on(
     assert handshake.certificate
     for own, is_welcome in (("host", True), ("stranger", False)):
         context = client_context(identity_of(own), handshake.certificate)
-        host = Transport(client_context=context)
+        host = RelayedTransport(client_context=context)
         connection = host.connect(handshake.address)
         with open_channel(connection.target) as channel:
             if is_welcome:
@@ -194,7 +195,7 @@ def test_a_context_of_the_plugins_own_wins_over_the_hosts_wish(
     plugin, host = identity_of("plugin"), identity_of("host")
     config = serve_config(tls=lambda: server_context(plugin, host.certificate))
     context = client_context(host, plugin.certificate)
-    transport = Transport(client_context=context)
+    transport = RelayedTransport(client_context=context)
     with served(config, transport) as (_, handshake, channel):
         assert handshake.certificate == b""
         assert call(channel) == b"ping"

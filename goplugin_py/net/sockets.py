@@ -1,5 +1,7 @@
 """Listening sockets, who is at their other end, and TLS contexts."""
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import os
@@ -8,6 +10,7 @@ import ssl
 import stat
 import struct
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from goplugin_py.errors import ConfigError
 from goplugin_py.net.directories import (
@@ -18,7 +21,9 @@ from goplugin_py.net.directories import (
     socket_path,
 )
 from goplugin_py.wire.address import Address
-from goplugin_py.wire.certificates import Identity
+
+if TYPE_CHECKING:
+    from goplugin_py.wire.certificates import Identity
 
 BACKLOG = 128
 OWNER_ONLY = 0o600
@@ -156,6 +161,9 @@ def _mutual(
 ) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # go-plugin: Client.Start, Serve
     context.verify_mode = ssl.CERT_REQUIRED
+    if isinstance(peer, str):
+        # What is round a certificate may be anything, and Python takes ASCII alone.
+        peer = peer.encode("ascii", "replace").decode()
     context.load_verify_locations(cadata=peer)
     with _pem_file(identity) as (path, password):
         context.load_cert_chain(path, password=password)

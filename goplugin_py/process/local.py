@@ -1,17 +1,22 @@
 """A plugin as a child process of this host."""
 
+from __future__ import annotations
+
 import logging
 import os
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from goplugin_py.process.diagnosis import diagnose
 from goplugin_py.process.keeper import END_TIMEOUT, StderrKeeper
 from goplugin_py.process.lifeline import Lifeline
-from goplugin_py.process.secure import SecureConfig, VerifiedProgram, verify
 from goplugin_py.process.status import ExitStatus
+
+if TYPE_CHECKING:
+    from goplugin_py.process.secure import SecureConfig, VerifiedProgram
 
 REAP_TIMEOUT = 5.0  # a killed process is reaped in milliseconds, unless it is in I/O
 
@@ -75,6 +80,8 @@ class LocalRunner:
         if self._secure is None:
             self._process = self._spawn(None, ())
             return
+        from goplugin_py.process.secure import verify  # few starts need it
+
         program = verify(
             self._command[0],
             self._secure,
@@ -91,7 +98,7 @@ class LocalRunner:
 
     def _spawn(
         self, executable: str | None, descriptors: tuple[int, ...]
-    ) -> "subprocess.Popen[bytes]":
+    ) -> subprocess.Popen[bytes]:
         if not self._detach:
             process = self._popen(executable, descriptors, subprocess.PIPE)
             try:
@@ -117,7 +124,7 @@ class LocalRunner:
 
     def _popen(
         self, executable: str | None, descriptors: tuple[int, ...], stderr: int
-    ) -> "subprocess.Popen[bytes]":
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             self._command,
             executable=executable,
@@ -223,7 +230,7 @@ class LocalRunner:
         return diagnose(shutil.which(program, path=path) or program, failure)
 
     @property
-    def _started(self) -> "subprocess.Popen[bytes]":
+    def _started(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise RuntimeError("the process was not started")
         return self._process

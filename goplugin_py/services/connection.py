@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from goplugin_py.net.connected import has_connections
-from goplugin_py.net.relay import Relay
 from goplugin_py.wire.address import Address
+
+if TYPE_CHECKING:
+    from goplugin_py.net.relay import Relay
 
 
 class Bindable(Protocol):

@@ -19,8 +19,9 @@ from goplugin_py.net.dial import BACKLOG_RETRY
 from goplugin_py.net.loop import READ, Timer, shared_loop
 from goplugin_py.net.sockets import address_of, connect
 from goplugin_py.services.connection import Binding, Connection, Place
+from goplugin_py.services.relayed import RelayedTransport
 from goplugin_py.services.router import Router, Take, no_answer
-from goplugin_py.services.transport import Listening, Transport
+from goplugin_py.services.transport import Listening
 
 if TYPE_CHECKING:
     import ssl
@@ -41,7 +42,7 @@ LOOP_TIMEOUT = 5.0  # the loop answers at once, unless the process is starved
 _log = logging.getLogger("goplugin.multiplex")
 
 
-class MultiplexTransport(Transport):
+class MultiplexTransport(RelayedTransport):
     """A transport whose connections are streams of one session."""
 
     def __init__(
@@ -52,7 +53,7 @@ class MultiplexTransport(Transport):
         listening: Listening | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:
-        """Prepare; see `Transport`.
+        """Prepare; see `RelayedTransport`.
 
         Args:
             client_context: For what we dial.

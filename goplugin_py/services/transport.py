@@ -1,18 +1,15 @@
-"""How one side of a link dials and listens: plain, or with TLS through a relay."""
+"""How one side of a link dials and listens on sockets of gRPC's own, in plain text."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import ssl
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from goplugin_py.errors import BrokerError, ConfigError
-from goplugin_py.net.dial import Dial, dial_to
 from goplugin_py.net.directories import (
     private_directory,
     remove_directory,
@@ -20,9 +17,6 @@ from goplugin_py.net.directories import (
     socket_path,
     temporary_directory,
 )
-from goplugin_py.net.link import Codec
-from goplugin_py.net.loop import shared_loop
-from goplugin_py.net.relay import Relay
 from goplugin_py.net.sockets import OWNER_ONLY, address_of, listen_tcp, listen_unix
 from goplugin_py.services.connection import (
     Bindable,
@@ -32,9 +26,6 @@ from goplugin_py.services.connection import (
 )
 from goplugin_py.services.exchange import Exchange, SocketExchange
 from goplugin_py.wire.address import Address
-from goplugin_py.wire.certificates import HOST_NAME
-from goplugin_py.wire.plain import PlainCodec
-from goplugin_py.wire.tls import TLSCodec
 
 if TYPE_CHECKING:
     from goplugin_py.process.runner import AddressTranslator
@@ -55,27 +46,14 @@ class Listening:
 
 
 class Transport:
-    """Connects and listens for one link: the main one and those of its broker.
+    """Connects and listens for one link: the main one and those of its broker."""
 
-    One pair of TLS contexts serves every connection of a link, as in go-plugin.
-    """
-
-    def __init__(
-        self,
-        *,
-        client_context: ssl.SSLContext | None = None,
-        server_context: ssl.SSLContext | None = None,
-        listening: Listening | None = None,
-    ) -> None:
-        """Prepare; without contexts everything is plain.
+    def __init__(self, *, listening: Listening | None = None) -> None:
+        """Prepare.
 
         Args:
-            client_context: For what we dial.
-            server_context: For what we listen on.
             listening: Where to make sockets.
         """
-        self._client_context = client_context
-        self._server_context = server_context
         self._listening = listening or Listening()
         self._lock = threading.Lock()  # guards the two below
         self._private = ""
@@ -83,33 +61,7 @@ class Transport:
 
     def connect(self, address: Address) -> Connection:
         """Return what reaches `address`; nothing is dialled yet."""
-        if self._client_context is None:
-            return Connection(address)
-        return self._relayed(dial_to(shared_loop(), address))
-
-    def _relayed(self, dial: Dial) -> Connection:
-        """Return a private socket that is relayed to whatever `dial` reaches."""
-        with contextlib.ExitStack() as undo:
-            listener = undo.enter_context(listen_unix(self._directory()))
-            address = address_of(listener)
-            codec = self._client_codec
-            relay = Relay(shared_loop(), listener, dial, codec, wire_is_dialled=True)
-            connection = Connection(address, relay)
-            relay.start()
-            undo.pop_all()
-        return connection
-
-    def _client_codec(self) -> Codec:
-        if self._client_context is None:
-            return PlainCodec()
-        return TLSCodec(
-            self._client_context, server_side=False, server_hostname=HOST_NAME
-        )
-
-    def _server_codec(self) -> Codec:
-        if self._server_context is None:
-            return PlainCodec()
-        return TLSCodec(self._server_context, server_side=True)
+        return Connection(address)
 
     def bind(self, server: Bindable) -> Binding:
         """Bind a server that is not started yet, and listen.
@@ -117,21 +69,7 @@ class Transport:
         Raises:
             ConfigError: There is nowhere to listen.
         """
-        if self._server_context is None:
-            return Binding(self._bind_plain(server))
-        listener = self._listen()
-        address = address_of(listener)
-        relay = self._relay_to(server, listener)
-        relay.start()
-        return Binding(address, relay.close, relay)
-
-    def _relay_to(self, server: Bindable, listener: socket.socket | None) -> Relay:
-        """Bind a server to a private socket, and return a relay that leads there."""
-        inner = Address.unix(socket_path(self._directory()))
-        add_port(server, inner)
-        dial = dial_to(shared_loop(), inner)
-        codec = self._server_codec
-        return Relay(shared_loop(), listener, dial, codec, wire_is_dialled=False)
+        return Binding(self._bind_plain(server))
 
     def exchange(self) -> Exchange:
         """Return how the broker of this link finds the other side."""

@@ -1,14 +1,21 @@
 """The one-time certificates of AutoMTLS."""
 
+from __future__ import annotations
+
 import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 
 BACKDATED = timedelta(seconds=30)  # go-plugin: generateCert
 LIFETIME = timedelta(hours=262980)  # go-plugin: generateCert, thirty years
 ORGANIZATION = "HashiCorp"  # go-plugin: generateCert
 HOST_NAME = "localhost"  # the name that go-plugin's peers verify
-_SERIAL_BITS = 128
+_SERIAL_SIZE = 16
+_FIELD_SIZE = 66  # bytes of a number of P-521
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,40 +49,58 @@ def generate(now: datetime) -> Identity:
     Args:
         now: The present as an aware datetime.
     """
-    # Imported here because a plain link never needs it. The package's own builder of
-    # certificates takes longer to import than all else that a start has to wait for.
-    from cryptography.hazmat.primitives import hashes, serialization
+    # Imported here because a plain link never needs it. What the package has for
+    # certificates and for the formats of keys takes longer to import than all else that
+    # a start has to wait for.
     from cryptography.hazmat.primitives.asymmetric import ec
 
     key = ec.generate_private_key(ec.SECP521R1())
-    public_key = key.public_key()
-    to_be_signed = _to_be_signed(
-        now,
-        public_key.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        ),
-        public_key.public_bytes(
-            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
-        ),
-    )
-    signature = key.sign(to_be_signed, ec.ECDSA(hashes.SHA512()))
+    numbers = key.private_numbers()
+    point = _point(numbers.public_numbers.x, numbers.public_numbers.y)
+    to_be_signed = _to_be_signed(now, point)
+    signature = key.sign(to_be_signed, _ecdsa_with_sha512())
     return Identity(
         certificate=_sequence(to_be_signed, _SIGNED_WITH, _bits(signature)),
-        key=key.private_bytes(
-            serialization.Encoding.DER,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        ),
+        key=_private_key(numbers.private_value, point),
     )
 
 
-def _to_be_signed(now: datetime, public_key: bytes, point: bytes) -> bytes:
-    """Return RFC 5280's TBSCertificate."""
-    # Like the cryptography package, only for links with TLS.
-    import hashlib
-    import secrets
+def _ecdsa_with_sha512() -> ECDSA:
+    """Return `ECDSA(SHA512())` without its constructor, which imports all ciphers."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.hashes import SHA512
 
-    serial = secrets.randbits(_SERIAL_BITS) or 1
+    class ECDSAWithSHA512(ec.ECDSA):
+        algorithm = SHA512()
+        deterministic_signing = False
+
+        def __init__(self) -> None:
+            """Leave out the question whether OpenSSL knows RFC 6979."""
+
+    return ECDSAWithSHA512()
+
+
+def _point(x: int, y: int) -> bytes:
+    """Return SEC 1's uncompressed form."""
+    return b"\x04" + x.to_bytes(_FIELD_SIZE) + y.to_bytes(_FIELD_SIZE)
+
+
+def _private_key(value: int, point: bytes) -> bytes:
+    """Return RFC 5915's ECPrivateKey."""
+    return _sequence(
+        _integer(1),
+        _der(0x04, value.to_bytes(_FIELD_SIZE)),
+        _der(0xA0, _oid(_OID_CURVE)),
+        _der(0xA1, _bits(point)),
+    )
+
+
+def _to_be_signed(now: datetime, point: bytes) -> bytes:
+    """Return RFC 5280's TBSCertificate."""
+    import hashlib  # as above
+
+    # go-plugin takes a random number; a new key's hash is one, too.
+    serial = int.from_bytes(hashlib.sha256(point).digest()[:_SERIAL_SIZE])
     name = _sequence(
         _attribute(_OID_ORGANIZATION, ORGANIZATION), _attribute(_OID_NAME, HOST_NAME)
     )
@@ -93,7 +118,7 @@ def _to_be_signed(now: datetime, public_key: bytes, point: bytes) -> bytes:
         name,
         _sequence(_time(now - BACKDATED), _time(now + LIFETIME)),
         name,
-        public_key,
+        _sequence(_EC_PUBLIC_KEY, _bits(point)),
         _der(0xA3, extensions),
     )
 
@@ -146,6 +171,9 @@ def _extension(oid: str, value: bytes, *, is_critical: bool = False) -> bytes:
 
 _TRUE = _der(0x01, b"\xff")
 _KEY_USAGES = bytes((0b1010_1100,))  # signature, key encipherment, agreement, cert sign
+_OID_CURVE = "2b 81 04 00 23"  # 1.3.132.0.35, P-521
+# 1.2.840.10045.2.1
+_EC_PUBLIC_KEY = _sequence(_oid("2a 86 48 ce 3d 02 01"), _oid(_OID_CURVE))
 _OID_ORGANIZATION = "55 04 0a"  # 2.5.4.10
 _OID_NAME = "55 04 03"  # 2.5.4.3, common name
 _OID_KEY_ID = "55 1d 0e"  # 2.5.29.14, subject key identifier

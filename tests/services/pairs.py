@@ -8,15 +8,16 @@ from goplugin_py.net.sockets import client_context, server_context
 from goplugin_py.services.broker import LinkBroker
 from goplugin_py.services.broker_stream import BrokerServicer, BrokerStream
 from goplugin_py.services.channel import open_channel
-from goplugin_py.services.multiplex import MultiplexTransport
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Transport
+from goplugin_py.services.transports import transport_for
 from tests.peers import WAIT, identity_of
 
 KINDS = ["plain", "tls", "multiplex", "multiplex-tls"]
 
 
-def transport_of(kind: type[Transport], own: str, peer: str, tls: bool) -> Transport:
+def transport_of(multiplexed: bool, own: str, peer: str, tls: bool) -> Transport:
+    kind = transport_for(tls=tls, multiplexed=multiplexed)
     if not tls:
         return kind()
     identity, certificate = identity_of(own), identity_of(peer).certificate
@@ -43,9 +44,8 @@ class Pair:
 
 @contextlib.contextmanager
 def joined(*, tls: bool, multiplex: bool) -> Iterator[Pair]:
-    kind = MultiplexTransport if multiplex else Transport
-    near = transport_of(kind, "host", "plugin", tls)
-    far = transport_of(kind, "plugin", "host", tls)
+    near = transport_of(multiplex, "host", "plugin", tls)
+    far = transport_of(multiplex, "plugin", "host", tls)
     host, plugin = (LinkBroker(each.exchange()) for each in (near, far))
     server = Server(max_workers=1)
     server.add_streams(add_GRPCBrokerServicer_to_server, BrokerServicer(plugin))

@@ -20,6 +20,7 @@ from goplugin_py.net.sockets import (
 )
 from goplugin_py.services import transport as transport_module
 from goplugin_py.services.channel import open_channel
+from goplugin_py.services.relayed import RelayedTransport
 from goplugin_py.services.server import Server
 from goplugin_py.services.transport import Listening, Transport
 from goplugin_py.wire.address import Address
@@ -37,7 +38,7 @@ class Links:
         place = Listening(**listening)
         if own:
             identity, peer = identity_of(own), identity_of(trusts).certificate
-            transport = Transport(
+            transport: Transport = RelayedTransport(
                 client_context=client_context(identity, peer),
                 server_context=server_context(identity, peer),
                 listening=place,
