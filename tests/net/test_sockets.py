@@ -262,7 +262,17 @@ def test_contexts_verify_and_refuse_what_is_older_than_tls_1_2() -> None:
         assert context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
-@pytest.mark.parametrize("peer", [b"no certificate", "no certificate", b""])
+def test_text_round_a_certificate_is_no_matter() -> None:
+    """Go: x509.CertPool.AppendCertsFromPEM, in whatever language."""
+    host, plugin = identity_of("host"), identity_of("plugin")
+    surrounded = f"vor\u00fcber\udcff\n{host.certificate_pem}danach \u2026\n"
+    context = server_context(plugin, surrounded)
+    assert context.get_ca_certs(binary_form=True) == [host.certificate]
+
+
+@pytest.mark.parametrize(
+    "peer", [b"no certificate", "no certificate", "kein \u00c4", b""]
+)
 def test_what_is_no_certificate_is_refused(peer: bytes | str) -> None:
     with pytest.raises((ssl.SSLError, ValueError)):
         client_context(identity_of("host"), peer)
