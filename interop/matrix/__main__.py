@@ -50,11 +50,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def write(results: Sequence[Path], directory: Path) -> int:
-    """Write both pages; return 1 if a peer is missing that must not be."""
+    """Write both pages; return 1 and write nothing if a peer is missing."""
     matrix, outcomes = load(), read(results)
-    grid = groups(matrix, outcomes)
-    (directory / "MATRIX.md").write_text(summary(matrix, outcomes, grid))
-    (directory / "matrix.html").write_text(page(matrix, outcomes, grid))
     missing = silent(matrix, outcomes)
     for peer in missing:
         print(
@@ -63,7 +60,12 @@ def write(results: Sequence[Path], directory: Path) -> int:
             "say in interop/matrix.yaml under `optional` why it may be missing.",
             file=sys.stderr,
         )
-    return 1 if missing else 0
+    if missing:
+        return 1
+    grid = groups(matrix, outcomes)
+    (directory / "MATRIX.md").write_text(summary(matrix, outcomes, grid))
+    (directory / "matrix.html").write_text(page(matrix, outcomes, grid))
+    return 0
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The summary, for readers on the repository's page."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from interop.matrix.grid import CORE, Cell, Group, silent
+from interop.matrix.grid import CORE, Cell, Group
 from interop.matrix.model import Matrix, Peer
 from interop.matrix.results import FAILED, SKIPPED, Results
 
@@ -25,7 +25,7 @@ def summary(matrix: Matrix, results: Results, grid: list[Group]) -> str:
     for direction, title in TITLES.items():
         peers = [peer for peer in matrix.peers if peer.direction == direction]
         parts += [f"## {title}", _peers(peers), _core(matrix, peers, grid)]
-        parts += [_requirements(peers, grid), _impossible(peers)]
+        parts.append(_impossible(peers))
     parts.append(_problems(matrix, results))
     return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
@@ -67,38 +67,27 @@ def _peers(peers: list[Peer]) -> str:
 
 def _core(matrix: Matrix, peers: list[Peer], grid: list[Group]) -> str:
     rows = {row.name: row for row in next(g for g in grid if g.name == CORE).rows}
+    demands = [row for group in grid if group.name != CORE for row in group.rows]
     body = (
-        [peer.title, *(_sign(rows[name].cells.get(peer.name)) for name in rows)]
+        [
+            peer.title,
+            *(_sign(row.cells.get(peer.name)) for row in rows.values()),
+            str(sum(peer.name in row.cells for row in demands) or ""),
+        ]
         for peer in peers
     )
-    head = "The core behaviours, and in how many combinations or tests:"
-    return f"{head}\n\n{table(['', *matrix.behaviours], body)}"
+    head = (
+        "The core behaviours, each with how many combinations or tests show it, and "
+        f"how many of the {len(demands)} demands in "
+        "[requirements.yaml](requirements.yaml) are shown with the peer:"
+    )
+    return f"{head}\n\n{table(['', *matrix.behaviours, 'demands'], body)}"
 
 
 def _sign(cell: Cell | None) -> str:
     if cell is None:
         return ""
     return SIGNS.get(cell.status, f"✓ {cell.passed}")
-
-
-def _requirements(peers: list[Peer], grid: list[Group]) -> str:
-    sections = [group for group in grid if group.name != CORE]
-    body = (
-        [peer.title, *(_shown(group, peer) for group in sections)] for peer in peers
-    )
-    head = (
-        "The demands of [requirements.yaml](requirements.yaml), and how many of each "
-        "section the tests with a peer show:"
-    )
-    names = (f"{group.name} ({len(group.rows)})" for group in sections)
-    return f"{head}\n\n{table(['', *names], body)}"
-
-
-def _shown(group: Group, peer: Peer) -> str:
-    cells = [row.cells[peer.name] for row in group.rows if peer.name in row.cells]
-    if any(cell.status == FAILED for cell in cells):
-        return SIGNS[FAILED]
-    return str(len(cells) or "")
 
 
 def _impossible(peers: list[Peer]) -> str:
@@ -118,15 +107,12 @@ def where(values: Iterable[tuple[str, str]], behaviour: str | None) -> str:
 
 
 def _problems(matrix: Matrix, results: Results) -> str:
-    lines = list(_problem_lines(matrix, results))
+    lines = [
+        *(f"- failed: `{each.key}`" for each in results.failures),
+        *(
+            f"- {peer.title} may be missing: {peer.optional}"
+            for peer in matrix.peers
+            if peer.optional
+        ),
+    ]
     return "## Problems\n\n" + "\n".join(lines) if lines else ""
-
-
-def _problem_lines(matrix: Matrix, results: Results) -> Iterator[str]:
-    for peer in silent(matrix, results):
-        yield f"- {peer.title}: no test ran"
-    for each in results.failures:
-        yield f"- failed: `{each.node_id}` ({each.runtime})"
-    for peer in matrix.peers:
-        if peer.optional:
-            yield f"- {peer.title} may be missing: {peer.optional}"

@@ -10,9 +10,12 @@ from interop.matrix.drivers.echo import Echo
 from interop.matrix.drivers.echo_host import EchoHost
 from interop.matrix.drivers.examples import Examples
 from interop.matrix.drivers.provider import Provider
+from interop.matrix.drivers.python_host import PythonHost
 from interop.matrix.model import Combination
 
 DRIVERS: dict[str, Any] = {
+    # Whatever the plugin is, it starts, logs and ends.
+    "any-plugin": PythonHost,
     "callback": Callback,
     "echo": Echo,
     "echo-host": EchoHost,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from interop.matrix.grid import CORE, Cell, Group, Row, silent
+from interop.matrix.grid import CORE, Cell, Group, Row
 from interop.matrix.markdown import TITLES, where
 from interop.matrix.model import Matrix, Peer
 from interop.matrix.results import FAILED, SKIPPED, Outcome, Results
@@ -25,7 +25,7 @@ def page(matrix: Matrix, results: Results, grid: list[Group]) -> str:
         "script": (HERE / "page.js").read_text(),
         "numbers": _numbers(matrix, results, grid),
         "environments": _environments(results),
-        "problems": _problems(matrix, results),
+        "problems": _problems(results),
         "peer-options": "\n".join(_option(peer) for peer in matrix.peers),
         "directions": _directions(matrix),
         "peers": "\n".join(_peer_head(peer) for peer in matrix.peers),
@@ -70,15 +70,11 @@ def _environments(results: Results) -> str:
     return f"<tr><td></td>{head}</tr>\n" + "\n".join(rows)
 
 
-def _problems(matrix: Matrix, results: Results) -> str:
-    lines = [
-        *(f"No test of {peer.title} ran." for peer in silent(matrix, results)),
-        *(f"Failed: {each.key}" for each in results.failures),
-    ]
-    if not lines:
+def _problems(results: Results) -> str:
+    if not results.failures:
         return ""
-    items = "\n".join(f"<li>{_text(line)}</li>" for line in lines)
-    return f'<section class="problems"><h2>Problems</h2><ul>\n{items}\n</ul></section>'
+    items = "\n".join(f"<li>{_text(each.key)}</li>" for each in results.failures)
+    return f'<section class="problems"><h2>Failed</h2><ul>\n{items}\n</ul></section>'
 
 
 def _option(peer: Peer) -> str:
