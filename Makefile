@@ -23,6 +23,11 @@ DEMO_FIXTURES = kv-plugin kv-host kv-host-mtls terraform-provider-time
 WORKERS = auto --maxprocesses 4
 PYTEST = pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
+# What came of the tests, for the matrix.
+RECORD = -p interop.matrix.recorder --matrix-results
+LATEST = .pytest_cache/matrix/latest.json
+FLOOR = .pytest_cache/matrix/floor.json
+
 # The targets share .venv, and what takes long in them uses all cores by itself.
 .NOTPARALLEL:
 
@@ -88,9 +93,18 @@ proto: $(INSTALLED) ## generate Python and Go code from proto/ anew
 fixtures: $(INSTALLED) ## build the Go programs of the tests; gets Go if there is none
 	@$(BIN)/python -m interop.fixtures
 
-interop: $(INSTALLED) peers ## run all tests against Go programs, real products too
+# Twice: with the newest grpcio and protobuf, and what is in the matrix with the oldest.
+# The page tells of a failure, too.
+interop: $(INSTALLED) peers ## run all tests against Go programs, and write interop/MATRIX.md
 	@$(BIN)/python -m interop.fixtures --full
-	@$(BIN)/python -m $(PYTEST) -m "" interop
+	@$(BIN)/python -m interop.matrix --floor
+	@rm -f $(LATEST) $(FLOOR)
+	@failed=; \
+	$(BIN)/python -m $(PYTEST) $(RECORD)=$(LATEST) -m "" interop || failed=1; \
+	PYTHONPATH=$(CURDIR)/.venv-floor \
+	  $(BIN)/python -m $(PYTEST) $(RECORD)=$(FLOOR) -m "" interop/test_matrix.py \
+	  || failed=1; \
+	$(BIN)/python -m interop.matrix $(LATEST) $(FLOOR) && [ -z "$$failed" ]
 
 # The second report is the stricter one for the pure code.
 coverage: fixtures peers ## run all tests and see what they reach
@@ -118,7 +132,8 @@ stress: $(INSTALLED) ## start 1,000 plugins, fail at every step, log a million l
 	@$(BIN)/python -m interop.stress
 
 clean: ## remove what these targets made
-	@rm -rf $(VENV) .venv-bench .venv-proto .venv-protoc-go go-fixtures/bin build dist \
-	  .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf $(VENV) .venv-bench .venv-floor .venv-proto .venv-protoc-go \
+	  go-fixtures/bin build dist .coverage .coverage.* .hypothesis .mypy_cache \
+	  .pytest_cache .ruff_cache
 	@find goplugin_py interop tests examples proto go-fixtures \
 	  -name __pycache__ -prune -exec rm -rf {} +
