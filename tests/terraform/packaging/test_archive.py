@@ -1,8 +1,10 @@
 """Providers as one file, by shiv."""
 
 import importlib.util
+import io
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,6 @@ from goplugin_py.terraform.packaging import (
 )
 from tests.terraform.packaging.packages import ADDRESS
 
-# A folder of its own: shiv takes the script alone, and what is required.
 SCRIPT = """\
 import sys
 sys.argv[1:] = ["6"]
@@ -47,6 +48,48 @@ def test_an_archive_starts_without_its_sources(
     with Provider.launch(executable) as provider:
         assert "fake_thing" in provider.schema.resources
     assert hash_directory(executable.parent) == before
+
+
+def wheel_of(module: str, source: str, folder: Path) -> Path:
+    """Write what pip can install without a network."""
+    about = f"{module}-1.0.dist-info"
+    wheel = folder / f"{module}-1.0-py3-none-any.whl"
+    files = {
+        f"{module}.py": source,
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n",
+        f"{about}/WHEEL": "Wheel-Version: 1.0\nTag: py3-none-any\n",
+        f"{about}/RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archived:
+        for name, text in files.items():
+            archived.writestr(name, text)
+    return wheel
+
+
+def test_what_is_required_is_in_the_archive(
+    entry: Entry, project: Path, tmp_path: Path
+) -> None:
+    wheel = wheel_of("required", "VERSION = '6'", tmp_path)
+    script = SCRIPT.replace('["6"]', "[__import__('required').VERSION]")
+    (project / "provider.py").write_text(script)
+    requirements = ["--no-index", str(wheel)]
+    package = Package(ADDRESS, archive(entry, ADDRESS, requirements))
+    wheel.unlink()
+    package.check()
+
+
+def test_a_package_of_modules_is_in_the_archive(entry: Entry, project: Path) -> None:
+    """Without its bytecode, which differs from one Python to the next."""
+    modules = project / "notes"
+    (modules / "__pycache__").mkdir(parents=True)
+    (modules / "__pycache__" / "left.pyc").touch()
+    (modules / "__init__.py").touch()
+    (modules / "kept.py").write_text(f"def main():\n    exec({SCRIPT!r}, {{}})\n")
+    data = archive(Entry.parse("notes.kept:main", project), ADDRESS)
+    names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    assert "site-packages/notes/kept.py" in names
+    assert not [name for name in names if "left" in name]
+    Package(ADDRESS, data).check()
 
 
 def test_the_same_sources_make_the_same_archive(entry: Entry) -> None:
