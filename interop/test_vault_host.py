@@ -4,15 +4,11 @@ The host is that of examples/vault.
 """
 
 import hashlib
-import os
-import signal
 import socket
 import ssl
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +22,15 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from goplugin_py import ChecksumMismatch, Client, VersionMismatch
 from interop.fixtures import binary
-from interop.python_host import WAIT, code_of, mode_of
+from interop.python_host import WAIT, mode_of
 from interop.vault_host import EXAMPLE
 
 sys.path.append(str(EXAMPLE))
 from mount import Mount, VaultError, is_multiplexed, plugin_config
 from services import MemoryStorage
-from vault import BackendType, ErrorType
+from vault import BackendType
 from vault_pb import backend_pb2 as pb
 from vault_pb import multiplexing_pb2, version_pb2
-from vault_pb.backend_pb2_grpc import BackendStub
 
 TOUR = """\
 version 5 of the protocol, many mounts
@@ -244,157 +239,6 @@ def is_refused(path: Path) -> bool:
                 return stranger.recv(1) == b""
         except ssl.SSLError as exc:
             return "CERTIFICATE_REQUIRED" in str(exc)
-
-
-# What goes wrong
-
-
-class FullStorage(MemoryStorage):
-    """Reads, and does not write."""
-
-    def Put(self, request: Any, context: Any) -> pb.StoragePutReply:
-        return pb.StoragePutReply(err="the disk is full")
-
-
-class LostStorage(MemoryStorage):
-    """Fails altogether."""
-
-    def Get(self, request: Any, context: grpc.ServicerContext) -> pb.StorageGetReply:
-        context.abort(grpc.StatusCode.UNAVAILABLE, "the disk is gone")
-
-
-class StuckStorage(MemoryStorage):
-    """Lets those wait who write."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.is_written = threading.Event()
-        self.release = threading.Event()
-
-    def Put(self, request: Any, context: Any) -> pb.StoragePutReply:
-        self.is_written.set()
-        self.release.wait(TIMEOUT)
-        return pb.StoragePutReply()
-
-
-def test_an_error_of_the_storage_comes_back_through_the_plugin(kv: Client) -> None:
-    """sdk/plugin: GRPCStorageClient.Put, and ErrToProtoErr."""
-    with Mount(kv, storage=FullStorage()) as mount:
-        with pytest.raises(VaultError, match="the disk is full"):
-            mount.write("db", {"password": "s3cret"})
-        assert mount.read("db") is None
-
-
-def test_a_plugin_that_can_not_read_its_storage_is_not_mounted(kv: Client) -> None:
-    """sdk/plugin: backendGRPCPluginServer.Setup answers with the factory's error."""
-    with pytest.raises(VaultError, match="the disk is gone"):
-        Mount(kv, {"version": "2"}, storage=LostStorage())
-
-
-def test_a_wrong_path_is_an_error_with_what_the_plugin_advises(kv: Client) -> None:
-    """vault-plugin-secrets-kv: pathInvalid."""
-    with Mount(kv, {"version": "2"}) as mount:
-        with pytest.raises(VaultError, match="use 'vault kv get'") as refused:
-            mount.read("db")
-        assert refused.value.code == 404
-        with pytest.raises(VaultError) as refused:
-            mount.request("rotate", "db")
-        assert refused.value.type is ErrorType.UNSUPPORTED_OPERATION
-
-
-def test_a_wrong_request_is_told_in_words_for_the_user(kv: Client) -> None:
-    """sdk/logical: ErrorResponse with ErrInvalidRequest."""
-    with Mount(kv, {"version": "2"}) as mount:
-        with pytest.raises(VaultError, match="no data provided") as refused:
-            mount.write("data/db", {"password": "s3cret"})
-        assert refused.value.type is ErrorType.INVALID_REQUEST
-
-
-@pytest.mark.parametrize(
-    ("metadata", "error"),
-    [
-        ((), "no multiplexing ID found"),
-        ((("multiplex_id", ""),), "empty multiplex ID in metadata"),
-        ((("multiplex_id", "a"), ("multiplex_id", "b")), "unexpected number of IDs"),
-        ((("multiplex_id", "unknown"),), "no backend instance found"),
-    ],
-    ids=["none", "empty", "two", "unknown"],
-)
-def test_a_call_without_the_id_of_a_mount_is_refused(
-    kv: Client, metadata: Any, error: str
-) -> None:
-    """pluginutil: GetMultiplexIDFromContext."""
-    stub = BackendStub(kv.channel)
-    with Mount(kv), pytest.raises(grpc.RpcError, match=error):
-        stub.Type(pb.Empty(), metadata=metadata, timeout=WAIT)
-
-
-def test_a_plugin_that_is_killed_ends_its_requests(kv: Client) -> None:
-    """A request in the middle of a write, and one that comes after."""
-    storage = StuckStorage()
-    with Mount(kv, storage=storage) as mount, ThreadPoolExecutor() as threads:
-        written = threads.submit(mount.write, "db", {"password": "s3cret"})
-        assert storage.is_written.wait(WAIT)
-        assert kv.pid is not None
-        os.kill(kv.pid, signal.SIGKILL)
-        error = written.exception(WAIT)
-        assert isinstance(error, grpc.RpcError)
-        assert code_of(error) is grpc.StatusCode.UNAVAILABLE
-        with pytest.raises(grpc.RpcError):
-            mount.read("db")
-        storage.release.set()
-
-
-# Python backends, where Vault itself would not go wrong
-
-
-@pytest.fixture
-def passwords(nothing_left: Path) -> Iterator[Client]:
-    """The Python backend."""
-    command = [sys.executable, str(EXAMPLE / "backend.py")]
-    with Client(plugin_config(command)) as client:
-        yield client
-
-
-@pytest.mark.parametrize(
-    ("metadata", "error"),
-    [
-        ((), "needs one multiplex_id in its metadata, not 0"),
-        ((("multiplex_id", ""),), "needs one multiplex_id"),
-        ((("multiplex_id", "a"), ("multiplex_id", "b")), "multiplex_id .* not 2"),
-        ((("multiplex_id", "unknown"),), "there is no such instance"),
-    ],
-    ids=["none", "empty", "two", "unknown"],
-)
-def test_a_python_backend_refuses_calls_without_the_id_of_a_mount(
-    passwords: Client, metadata: Any, error: str
-) -> None:
-    """As pluginutil: GetMultiplexIDFromContext."""
-    stub = BackendStub(passwords.channel)
-    with Mount(passwords), pytest.raises(grpc.RpcError, match=error):
-        stub.Type(pb.Empty(), metadata=metadata, timeout=WAIT)
-
-
-def test_a_python_backend_refuses_requests_in_metadata_mode(nothing_left: Path) -> None:
-    """As sdk/plugin: ErrServerInMetadataMode."""
-    command = [sys.executable, str(EXAMPLE / "backend.py")]
-    config = plugin_config(command, metadata_mode=True)
-    with Client(config) as client, Mount(client) as mount:
-        assert mount.kind is BackendType.SECRETS
-        for call in (mount.initialize, mount.keys):
-            with pytest.raises(grpc.RpcError, match="in metadata mode"):
-                call()
-
-
-def test_a_python_backend_whose_storage_is_never_served_is_not_mounted(
-    passwords: Client,
-) -> None:
-    """go-plugin: GRPCBroker.Dial gives up after five seconds."""
-    stub = BackendStub(passwords.channel)
-    arguments = pb.SetupArgs(broker_id=77)
-    metadata = (("multiplex_id", "a"),)
-    reply = stub.Setup(arguments, metadata=metadata, timeout=TIMEOUT)
-    assert reply.err.startswith("the storage can't be reached: ")
 
 
 # The protocol itself

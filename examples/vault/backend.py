@@ -148,7 +148,7 @@ def attempt(do: Callable[[], T]) -> tuple[T | None, pb.ProtoError | None]:
     try:
         return do(), None
     except Refused as exc:
-        return None, pb.ProtoError(err_type=exc.type, err_msg=str(exc))
+        return None, pb.ProtoError(err_type=exc.kind, err_msg=str(exc))
     except grpc.RpcError as exc:
         text = f"the server does not answer: {exc.details()}"
         return None, pb.ProtoError(err_type=ErrorType.INTERNAL, err_msg=text)

@@ -42,7 +42,7 @@ class Instances(PluginMultiplexingServicer, Generic[T]):
         if len(names) != 1 or not names[0]:
             context.abort(
                 grpc.StatusCode.INVALID_ARGUMENT,
-                f"each call needs one {MULTIPLEX_ID} in its metadata, not {len(names)}",
+                f"each call needs one {MULTIPLEX_ID} in its metadata, not {names}",
             )
         return str(names[0])
 

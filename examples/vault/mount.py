@@ -39,9 +39,9 @@ Data: TypeAlias = dict[str, Any]
 class VaultError(Exception):
     """The plugin has refused a request."""
 
-    def __init__(self, text: str, type: ErrorType, code: int = 0) -> None:  # noqa: A002
+    def __init__(self, text: str, kind: ErrorType, code: int = 0) -> None:
         super().__init__(text)
-        self.type = type
+        self.kind = kind
         self.code = code
         """The HTTP status that the plugin wishes for, or 0."""
 

@@ -29,9 +29,9 @@ Data: TypeAlias = dict[str, Any]
 class Refused(Exception):
     """A request can't be served; the text is for the user."""
 
-    def __init__(self, type: ErrorType, text: str) -> None:  # noqa: A002
+    def __init__(self, kind: ErrorType, text: str) -> None:
         super().__init__(text)
-        self.type = type
+        self.kind = kind
 
 
 class Storage:
