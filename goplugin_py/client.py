@@ -8,14 +8,13 @@ import threading
 import weakref
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import grpc
 
 from goplugin_py import managed
 from goplugin_py._pb.controller_pb2 import Empty
 from goplugin_py._pb.controller_pb2_grpc import GRPCControllerStub
-from goplugin_py.attach import Attach, check_attachable, reattach_config
 from goplugin_py.callables import refuse_coroutine
 from goplugin_py.config.client import ClientConfig
 from goplugin_py.config.shared import HandshakeConfig
@@ -31,7 +30,10 @@ from goplugin_py.services.broker import Broker
 from goplugin_py.services.channel import check_health, is_answer
 from goplugin_py.wire.address import Address
 from goplugin_py.wire.handshake import Handshake
-from goplugin_py.wire.reattach import ReattachConfig
+
+if TYPE_CHECKING:
+    from goplugin_py.attach import Attach
+    from goplugin_py.wire.reattach import ReattachConfig
 
 # A plugin that stops gracefully may wait for its host to hang up before it ends.
 STDIO_TIMEOUT = 0.5
@@ -51,11 +53,7 @@ class Client:
         """Prepare; nothing is started yet."""
         self._config = config
         self._starting = threading.Lock()  # held by the thread that starts or kills
-        self._launch: Launch | Attach = (
-            Launch(config)
-            if config.reattach is None
-            else Attach(config, config.reattach)
-        )
+        self._launch = _launch(config)
         self._link: Link | None = None
         self._is_killed = False
         self._is_inherited = False  # from the process that we were forked from
@@ -296,6 +294,8 @@ class Client:
                 AutoMTLS never leave this host.
             ProcessNotFound: The plugin has ended.
         """
+        from goplugin_py.attach import check_attachable, reattach_config
+
         check_attachable(self._config)
         return reattach_config(self._config, self._started())
 
@@ -316,6 +316,14 @@ class Client:
         traceback: TracebackType | None,
     ) -> None:
         self.kill()
+
+
+def _launch(config: ClientConfig) -> Launch | Attach:
+    if config.reattach is None:
+        return Launch(config)
+    from goplugin_py.attach import Attach  # few hosts do
+
+    return Attach(config, config.reattach)
 
 
 def probe(command: Sequence[str]) -> Handshake:

@@ -81,9 +81,9 @@ HOSTS_ONLY = (
 )
 PLUGINS_ONLY = ("goplugin_py.config.serve", "goplugin_py.hosted", "goplugin_py.serving")
 
-# Modules that we add to those of the stubs: measured 88, 109, 69 and 98. A tenth more
+# Modules that we add to those of the stubs: measured 81, 102, 69 and 98. A tenth more
 # leaves room for a file that is split, and none for a new dependency.
-BUDGETS = {"host-plain": 97, "host-mtls": 120, "plugin-plain": 76, "plugin-mtls": 108}
+BUDGETS = {"host-plain": 90, "host-mtls": 113, "plugin-plain": 76, "plugin-mtls": 108}
 
 
 @functools.cache
