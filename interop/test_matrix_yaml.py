@@ -1,14 +1,16 @@
 """What matrix.yaml may say, and the errors of what it may not."""
 
+import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from interop.matrix import loading
+from interop.matrix import loading, names
 from interop.matrix.drivers import DRIVERS
 from interop.matrix.loading import load, unlisted
+from interop.matrix.model import Peer
 from interop.matrix.names import REQUIREMENTS
 from interop.matrix.place import MatrixError
 
@@ -35,6 +37,18 @@ def test_every_go_program_is_a_peer_or_told_apart() -> None:
     assert unlisted(MATRIX) == set(), "list them in interop/matrix.yaml"
 
 
+@pytest.mark.parametrize("peer", MATRIX.peers, ids=str)
+def test_every_peer_names_tests_that_exist(peer: Peer) -> None:
+    """By name in `shows`, by pattern in `tests`."""
+    missing = [
+        test for _, tests in peer.shows for test in tests if not names.exists(test)
+    ]
+    assert missing == [], "name them in interop/matrix.yaml as they are now"
+    for pattern in peer.tests:
+        file, function = names.split(pattern)
+        assert fnmatch.filter(names.functions(file), function), pattern
+
+
 def test_every_driver_has_the_behaviours_that_are_asked_of_it() -> None:
     for peer in MATRIX.peers:
         for behaviour in peer.behaviours:
@@ -42,7 +56,7 @@ def test_every_driver_has_the_behaviours_that_are_asked_of_it() -> None:
 
 
 @pytest.mark.parametrize("peer", MATRIX.peers, ids=str)
-def test_few_combinations_have_every_value_that_is_possible(peer: Any) -> None:
+def test_few_combinations_have_every_value_that_is_possible(peer: Peer) -> None:
     every = list(MATRIX.combinations(peer))
     few = MATRIX.covering(every)
     assert {item for each in few for item in each.values.items()} == {
@@ -94,8 +108,8 @@ def test_no_behaviour_has_the_name_of_a_requirement() -> None:
         ({"title": ""}, "title: '' is no text"),
         ({"optional": "no reason"}, "lacks the full stop"),
         (
-            {"shows": {"unary": ["interop/echo::flies"]}},
-            "no test 'interop/echo::flies'",
+            {"shows": {"fly": ["interop/a::b"]}},
+            "shows: fly is unknown; allowed: broker",
         ),
         (
             {"impossible": [{"transport": "air", "reason": "Why."}]},
