@@ -28,9 +28,9 @@ class Sizes:
 
 
 FULL = Sizes(
-    rounds=20,
+    rounds=15,
     unary=300,
-    flight=640,
+    flight=1280,
     small=3000,
     large=32,
     echoes=4,
