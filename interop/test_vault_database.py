@@ -6,13 +6,26 @@ The plugin is that of examples/vault, and the Go host is `vault-host`.
 import os
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import grpc
 import pytest
 
-from interop.vault_host import VaultHost, vault_host
+from goplugin_py import Client, ClientConfig, Plugin
+from interop.python_host import code_of
+from interop.vault_host import EXAMPLE, VaultHost, vault_host
+
+sys.path.append(str(EXAMPLE))
+from vault import DATABASE
+from vault_pb import database_pb2 as pb
+from vault_pb.database_pb2_grpc import DatabaseStub
+from vault_pb.version_pb2 import Empty
+from vault_pb.version_pb2_grpc import PluginVersionStub
+
+TIMEOUT = 60  # seconds; an answer takes milliseconds, more on a busy machine
 
 
 class File:
@@ -150,3 +163,21 @@ def test_a_python_database_that_is_killed_is_an_error_and_can_be_opened_anew(
     opened.ask("initialize", "a", config=file.config)
     opened.ask("new-user", "a", password="pw")
     assert len(file.users) == 1
+
+
+def test_calls_need_the_name_of_a_database_but_for_the_version(
+    nothing_left: Path,
+) -> None:
+    """dbplugin/v5: getOrForceCreateDatabase, for Vault's catalog, and getDatabase."""
+    config = ClientConfig(
+        command=[sys.executable, str(EXAMPLE / "database.py")],
+        handshake=DATABASE,
+        versioned_plugins={6: {"database": Plugin.from_stub(DatabaseStub)}},
+    )
+    with Client(config) as client:
+        version = PluginVersionStub(client.channel).Version(Empty(), timeout=TIMEOUT)
+        assert version.plugin_version == "v0.1.0"
+        database = client.dispense("database")
+        with pytest.raises(grpc.RpcError, match="needs one multiplex_id") as refused:
+            database.Close(pb.Empty(), timeout=TIMEOUT)
+        assert code_of(refused.value) is grpc.StatusCode.INVALID_ARGUMENT

@@ -1,6 +1,5 @@
-// Command vault-plugin-legacy is a secrets plugin as they were before Vault 1.12: it
-// knows application protocol versions 3 and 4 alone, and serves one mount. What it does
-// is the SDK's mock.
+// Command vault-plugin-legacy is a secrets plugin as older ones are: it knows application
+// protocol versions 3 and 4 alone, and serves one mount. What it does is the SDK's mock.
 package main
 
 import (
