@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from goplugin_py.errors import LocalProtocolError
+from goplugin_py.net.endpoint import send_at_once
 from goplugin_py.net.link import scratch
 from goplugin_py.net.loop import READ, WRITE, Loop, Timer
 from goplugin_py.wire.yamux import (
@@ -139,6 +140,7 @@ class MultiplexSession:
                 or closed.
             on_end: Receives the reason for the end once; None for a regular one.
         """
+        send_at_once(sock)
         self.loop = loop
         self._sock = sock
         self._on_stream = on_stream

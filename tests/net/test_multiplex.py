@@ -596,10 +596,23 @@ def test_a_session_that_breaks_in_a_frame_says_so(
     assert isinstance(side.ends[0], SessionError)
 
 
-def test_a_connection_that_is_reset_ends_the_session(loop: Loop) -> None:
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = socket.create_connection(listener.getsockname(), WAIT)
-        peer, _ = listener.accept()
+        return near, listener.accept()[0]
+
+
+def test_a_session_over_tcp_does_not_hold_small_messages_back(loop: Loop) -> None:
+    """Go's net package does not either; calls would take 40 ms each."""
+    near, peer = tcp_pair()
+    with peer:
+        side = Side(loop, near, is_client=True)
+        assert near.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        on(loop, side.session.close)
+
+
+def test_a_connection_that_is_reset_ends_the_session(loop: Loop) -> None:
+    near, peer = tcp_pair()
     side = Side(loop, near, is_client=True)
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     peer.close()
