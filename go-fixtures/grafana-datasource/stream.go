@@ -39,7 +39,7 @@ func (s *source) SubscribeStream(_ context.Context, request *backend.SubscribeSt
 // RunStream implements backend.StreamHandler: it counts until the host has enough.
 func (s *source) RunStream(ctx context.Context, _ *backend.RunStreamRequest, sender *backend.StreamSender) error {
 	running.Inc()
-	defer s.ended(ctx)
+	defer ended(ctx)
 	tick := time.NewTicker(pace)
 	defer tick.Stop()
 	for number := int64(0); ; number += s.Step {
@@ -54,7 +54,7 @@ func (s *source) RunStream(ctx context.Context, _ *backend.RunStreamRequest, sen
 	}
 }
 
-func (*source) ended(ctx context.Context) {
+func ended(ctx context.Context) {
 	running.Dec()
 	if ctx.Err() != nil {
 		cancelled.Inc()
