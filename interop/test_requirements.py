@@ -33,6 +33,7 @@ ABOUT_OTHER_THINGS = {
     "terraform_cty",
     "terraform_installed",
     "terraform_packages",
+    "terraform_products",
 }
 
 
