@@ -12,9 +12,8 @@ from functools import partial
 from typing import Any
 
 from goplugin_py.cli.output import show_line
-from goplugin_py.cli.terraform_change import resource_change
 from goplugin_py.cli.terraform_json import json_text
-from goplugin_py.cli.terraform_plan import make_plan, show_plan
+from goplugin_py.cli.terraform_plan import change_of, make_plan, show_plan
 from goplugin_py.cli.terraform_provider import complain, with_provider
 from goplugin_py.cli.terraform_state import StateFile
 from goplugin_py.errors import PluginError
@@ -61,13 +60,12 @@ def _done(
     plan: Plan | None,
     state: State | None,
 ) -> int:
-    left = state.to_python() if state is not None else None
     if options.json:
-        block = resource.schema.block
-        change = plan and resource_change(resource.type_name, plan, block)
-        print(json_text({**(change or {"type": resource.type_name}), "state": left}))
+        change = change_of(resource, plan) or {"type": resource.type_name}
+        left = None if state is None else state.to_python()
+        print(json_text({**change, "state": left}))
     elif plan is not None:
-        print(f"done: the state is in {options.state}" if state else "done")
+        print("done" if state is None else f"done: the state is in {options.state}")
     return 0
 
 

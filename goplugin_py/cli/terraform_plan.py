@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
+from typing import Any
 
 from goplugin_py.cli.output import show_line
 from goplugin_py.cli.terraform_change import resource_change
@@ -14,7 +15,7 @@ from goplugin_py.cli.terraform_state import StateFile
 from goplugin_py.terraform import Action, Plan, Provider, State
 from goplugin_py.terraform.resource import Resource
 
-__all__ = ["make_plan", "run", "show_plan"]
+__all__ = ["change_of", "make_plan", "run", "show_plan"]
 
 _STYLES = {"+": "green", "-": "red", "~": "yellow"}
 
@@ -29,13 +30,18 @@ def _plan(options: argparse.Namespace, provider: Provider) -> int:
     file = StateFile(options.state) if options.state else None
     plan = make_plan(options, resource, file)
     if options.json:
-        change = plan and resource_change(
-            resource.type_name, plan, resource.schema.block
-        )
-        print(json_text(change))
+        print(json_text(change_of(resource, plan)))
     else:
         show_plan(resource, plan)
     return 0
+
+
+def change_of(resource: Resource, plan: Plan | None) -> dict[str, Any] | None:
+    """Return a plan for machines."""
+    # A plan to destroy has no attributes, which makes it an empty mapping.
+    if plan is None:
+        return None
+    return resource_change(resource.type_name, plan, resource.schema.block)
 
 
 def make_plan(

@@ -67,6 +67,9 @@ def test_a_plan_starts_from_what_exists(terraform: Terraform) -> None:
     assert terraform.out.splitlines()[0] == "fake_thing will be replaced"
     terraform.plan("--destroy")
     assert terraform.out.splitlines()[0] == "fake_thing will be destroyed"
+    terraform.plan("--destroy", "--json")
+    assert terraform.value["change"]["actions"] == ["delete"]
+    assert terraform.value["change"]["after"] is None
 
 
 @pytest.mark.parametrize("source", ["file", "stdin"])
