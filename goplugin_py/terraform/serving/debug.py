@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import json
 import shlex
@@ -10,7 +11,6 @@ import signal
 from collections.abc import Collection, Sequence
 
 from goplugin_py import PluginServer, ReattachConfig, ServeConfig, ServeTestConfig
-from goplugin_py.terraform.serving.reattaching import reattachable
 
 __all__ = ["debug_version", "serve_debug"]
 
@@ -79,8 +79,14 @@ def serve_debug(config: ServeConfig, address: str, version: int) -> None:
         address: What Terraform knows the provider by.
         version: Of the protocol; one of those in the configuration.
     """
-    test = ServeTestConfig(on_ready=functools.partial(_tell, address))
-    server = PluginServer(reattachable(config, version, test))
+    server = PluginServer(
+        dataclasses.replace(
+            config,
+            plugins=None,
+            versioned_plugins={version: config.plugin_sets[version]},
+            test=ServeTestConfig(on_ready=functools.partial(_tell, address)),
+        )
+    )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:

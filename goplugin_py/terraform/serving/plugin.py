@@ -108,7 +108,7 @@ def serve(provider: Provider, *, address: str = "", **options: Any) -> None:
         # Terraform gives no arguments, and argparse is slow to import.
         from goplugin_py.terraform.serving.debug import debug_version, serve_debug
 
-        version = debug_version(sys.argv[1:], VERSIONS, address)
+        version = debug_version(sys.argv[1:], config.plugin_sets, address)
         if version is not None:
             serve_debug(config, address, version)
             return

@@ -26,7 +26,6 @@ from goplugin_py.terraform.plan import Action, Plan
 from goplugin_py.terraform.resource import Resource
 from goplugin_py.terraform.serving.plugin import serve_config
 from goplugin_py.terraform.serving.provider import Provider
-from goplugin_py.terraform.serving.reattaching import reattachable
 from goplugin_py.terraform.state import State
 
 __all__ = ["check_life_cycle", "provider_under_test"]
@@ -49,7 +48,7 @@ def provider_under_test(
     Raises:
         DiagnosticError: The provider refuses the configuration, or its own schema.
     """
-    served = reattachable(serve_config(provider), version, ServeTestConfig())
+    served = serve_config(provider, versions=[version], test=ServeTestConfig())
     with PluginServer(served) as server:
         options = {"reattach": server.reattach_config}
         with host.Provider(Client(host.client_config(None, options))) as attached:

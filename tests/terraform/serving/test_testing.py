@@ -1,6 +1,9 @@
 """The test kit for authors: which providers pass, and which do not."""
 
+import importlib.util
 import re
+import sys
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -18,6 +21,7 @@ from goplugin_py.terraform.serving.testing import (
     check_life_cycle,
     provider_under_test,
 )
+from tests.peers import ROOT
 
 unknown: Any = UNKNOWN
 
@@ -165,3 +169,25 @@ def test_the_authors_code_runs_in_the_tests_own_process() -> None:
     with provider_under_test(provider, {}) as host:
         host.resource("things_thing").plan({"name": "a"}).apply()
         assert list(type(provider).stored) == ["A"]  # type: ignore[attr-defined]
+
+
+def load_example(monkeypatch: pytest.MonkeyPatch) -> Any:
+    path = ROOT / "examples" / "terraform_provider" / "provider.py"
+    spec = importlib.util.spec_from_file_location("notes_provider", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "notes_provider", module)  # for annotations
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_test_in_the_documentation_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    example = load_example(monkeypatch)
+    text = (ROOT / "docs" / "terraform-packaging.md").read_text("utf-8")
+    (source,) = re.findall("```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {"NotesProvider": example.NotesProvider}
+    exec(source, names)
+    names["test_notes"](tmp_path)
