@@ -106,8 +106,8 @@ def _own_fixtures(peer: Peer, matrix: Matrix) -> set[str]:
 def _is_about(outcome: Outcome, peer: Peer, own_fixtures: set[str]) -> bool:
     if outcome.peer is not None:
         return outcome.peer == peer.name
-    if outcome.programs & own_fixtures:
-        return True
+    if own_fixtures and outcome.programs:
+        return not own_fixtures.isdisjoint(outcome.programs)
     named = [test for _, tests in peer.shows for test in tests]
     patterns = [*peer.tests, *named]
     return any(fnmatch.fnmatchcase(outcome.name, pattern) for pattern in patterns)
