@@ -113,19 +113,32 @@ def test_mounts_of_one_process_do_not_see_each_others_secrets(kv: Client) -> Non
         assert second.read("db") == {"password": "hunter2"}
 
 
-def test_what_is_stored_outlives_the_mount_and_the_plugin(nothing_left: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "path", "secret"),
+    [
+        ({}, "db", {"password": "s3cret"}),
+        ({"version": "2"}, "data/db", {"data": {"password": "s3cret"}}),
+    ],
+    ids=["kv-1", "kv-2"],
+)
+def test_what_is_stored_outlives_the_mount_and_the_plugin(
+    nothing_left: Path, options: dict[str, str], path: str, secret: dict[str, Any]
+) -> None:
     """sdk/plugin: GRPCStorageClient; the plugin itself keeps nothing."""
     storage = MemoryStorage()
-    with Client(plugin_config(kv_command())) as client:
-        with Mount(client, storage=storage) as mount:
-            mount.write("db", {"password": "s3cret"})
-        with Mount(client, storage=storage) as mount:
-            assert mount.read("db") == {"password": "s3cret"}
+    config = plugin_config(kv_command())
+    with Client(config) as client:
+        with Mount(client, options, storage=storage, uuid="u1") as mount:
+            mount.write(path, secret)
+            written = mount.read(path)
+        with Mount(client, options, storage=storage, uuid="u1") as mount:
+            assert mount.read(path) == written
     with (
-        Client(plugin_config(kv_command())) as client,
-        Mount(client, storage=storage) as mount,
+        Client(config) as client,
+        Mount(client, options, storage=storage, uuid="u1") as mount,
     ):
-        assert mount.read("db") == {"password": "s3cret"}
+        assert mount.read(path) == written
+        assert "s3cret" in str(written)
 
 
 def test_python_host_learns_what_the_plugin_is(kv: Client) -> None:

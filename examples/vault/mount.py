@@ -86,6 +86,7 @@ class Mount:
         options: Mapping[str, str] | None = None,
         *,
         storage: StorageServicer | None = None,
+        uuid: str | None = None,
     ) -> None:
         """Set an instance up.
 
@@ -93,6 +94,8 @@ class Mount:
             client: The plugin; many mounts may share one, if it is multiplexed.
             options: What the engine takes, such as `{"version": "2"}`.
             storage: Where its data goes; by default into memory.
+            uuid: What the engine is called in its storage, for it to find again what
+                it has stored; by default something new.
 
         Raises:
             VaultError: The plugin does not take the options.
@@ -113,15 +116,17 @@ class Mount:
             ),
         )
         try:
-            self._setup(service_id, options or {})
+            arguments = pb.SetupArgs(
+                broker_id=service_id,
+                Config=options,
+                backendUUID=uuid or secrets.token_hex(16),
+            )
+            self._setup(arguments)
         except BaseException:
             self._served.stop()
             raise
 
-    def _setup(self, service_id: int, options: Mapping[str, str]) -> None:
-        arguments = pb.SetupArgs(
-            broker_id=service_id, Config=options, backendUUID=secrets.token_hex(16)
-        )
+    def _setup(self, arguments: pb.SetupArgs) -> None:
         reply = self._backend.Setup(arguments, timeout=CALL_TIMEOUT)
         if reply.err:
             raise VaultError(reply.err, ErrorType.OTHER)
