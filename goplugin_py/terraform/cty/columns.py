@@ -9,14 +9,14 @@ An error tells its position in the column; each codec translates that of the col
 that it made into its own.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate, chain, pairwise
 from typing import Any, TypeAlias
 
 from goplugin_py.terraform.cty.errors import CtyError
 from goplugin_py.terraform.cty.paths import Index, Step
 
-__all__ = ["Codec", "Misfit", "at_step", "each", "flattened", "through"]
+__all__ = ["Codec", "Misfit", "at_step", "each", "flattened", "through", "transposed"]
 
 # Takes a column, and how much deeper dynamic values may still nest.
 Codec: TypeAlias = Callable[[list[Any], int], list[Any]]
@@ -85,22 +85,28 @@ def at_step(codec: Codec, column: list[Any], budget: int, step: Step) -> list[An
 
 def flattened(
     codec: Codec,
-    column: Sequence[Collection[Any]],
+    column: Sequence[Any],
     budget: int,
     step: Callable[[int, int], Step] = lambda _, inner: Index(inner),
+    parts: Callable[[Any], Iterable[Any]] = iter,
 ) -> list[list[Any]] | None:
-    """Apply a codec to the elements of a column's sequences, all at once.
+    """Apply a codec to the elements of a column's collections, all at once.
 
     Args:
         codec: For the elements.
         column: What the elements are in.
         budget: As of codecs.
-        step: The step to an element, by position in the column and in the sequence.
+        step: The step to an element, by position in the column and in the collection.
+        parts: Returns the elements of a collection.
 
     Returns:
-        The new elements of each sequence; None if they are the same as before.
+        The new elements of each collection; None if they are the same as before.
     """
-    flat = list(chain.from_iterable(column))
+    [first, *others] = column or [[]]
+    # No codec changes a column itself, so a list may be one as it is.
+    is_one = not others and type(first) is list
+    # Without a list of all views: the garbage collector would look at each.
+    flat = first if is_one else list(chain.from_iterable(map(parts, column)))
     try:
         coded = codec(flat, budget)
     except Misfit as exc:
@@ -112,3 +118,9 @@ def flattened(
         return None
     bounds = pairwise(accumulate(map(len, column), initial=0))
     return [coded[start:end] for start, end in bounds]
+
+
+def transposed(rows: Iterable[Collection[Any]], width: int) -> list[list[Any]]:
+    """Return what rows of the same width have in each place."""
+    flat = list(chain.from_iterable(rows))
+    return [flat[place::width] for place in range(width)]

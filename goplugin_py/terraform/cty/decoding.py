@@ -19,10 +19,15 @@ from goplugin_py.terraform.cty.columns import (
     through,
 )
 from goplugin_py.terraform.cty.errors import CtyError
-from goplugin_py.terraform.cty.number import is_fraction, normal, parse_number
+from goplugin_py.terraform.cty.number import (
+    are_normal_numbers,
+    is_fraction,
+    normal,
+    parse_number,
+)
 from goplugin_py.terraform.cty.paths import GetAttr, Index
 from goplugin_py.terraform.cty.refinements import decode_unknown
-from goplugin_py.terraform.cty.text import are_normal, normal_text
+from goplugin_py.terraform.cty.text import are_texts, normal_text
 from goplugin_py.terraform.cty.type_json import type_from_json
 from goplugin_py.terraform.cty.types import (
     BOOL,
@@ -130,12 +135,7 @@ def _bool(raw: Any) -> Value:
 
 def strings(column: list[Any], _: int) -> list[Any]:
     """Decode strings."""
-    kinds = set(map(type, column))
-    if kinds <= {str, NoneType}:
-        whole = column if kinds == {str} else filter(None, column)
-        if are_normal(whole):
-            return column
-    return each(_string, column)
+    return column if are_texts(column) else each(_string, column)
 
 
 def _string(raw: Any) -> Value:
@@ -147,10 +147,7 @@ def _string(raw: Any) -> Value:
 
 
 def _numbers(column: list[Any], _: int) -> list[Any]:
-    kinds = set(map(type, column))
-    if kinds <= {int, NoneType} and max(filter(None, column), default=0) < 2**63:
-        return column
-    return each(_number, column)
+    return column if are_normal_numbers(column) else each(_number, column)
 
 
 def _number(raw: Any) -> Value:
@@ -197,9 +194,10 @@ def _map(kind: Type, element: Codec) -> Codec:
         keys = flattened(strings, column, budget)
         values = flattened(
             element,
-            list(map(dict.values, column)),
+            column,
             budget,
             lambda outer, inner: Index(_text(list(column[outer])[inner])),
+            parts=dict.values,
         )
         if keys is None and values is None:
             return column
@@ -222,7 +220,8 @@ def _tuple(kind: Type, elements: list[Codec]) -> Codec:
         return through(column, (list,), special, lambda known: tuples(known, budget))
 
     def tuples(column: list[Any], budget: int) -> list[Any]:
-        each(partial(_check_length, len(elements)), column)
+        if not set(map(len, column)) <= {len(elements)}:
+            each(partial(_check_length, len(elements)), column)
         for index, element in enumerate(elements):
             part = [one[index] for one in column]
             decoded = at_step(element, part, budget, Index(index))

@@ -8,8 +8,8 @@ type, and changes nothing in the value.
 from collections.abc import Sequence
 from decimal import Decimal
 from functools import lru_cache, partial
-from itertools import repeat
-from operator import itemgetter, lt
+from itertools import chain, repeat
+from operator import is_, itemgetter, lt
 from types import NoneType
 from typing import Any
 
@@ -22,12 +22,13 @@ from goplugin_py.terraform.cty.columns import (
     each,
     flattened,
     through,
+    transposed,
 )
 from goplugin_py.terraform.cty.errors import CtyError
-from goplugin_py.terraform.cty.number import is_fraction
+from goplugin_py.terraform.cty.number import are_normal_numbers, is_fraction
 from goplugin_py.terraform.cty.paths import GetAttr, Index
 from goplugin_py.terraform.cty.refinements import encode_unknown, wire_number
-from goplugin_py.terraform.cty.text import are_normal, normal_text
+from goplugin_py.terraform.cty.text import are_normal, are_texts, normal_text
 from goplugin_py.terraform.cty.type_json import type_to_json
 from goplugin_py.terraform.cty.types import (
     BOOL,
@@ -61,6 +62,9 @@ def encode(value: Value, kind: Type) -> bytes:
     packed = msgpack.packb(wire)
     assert isinstance(packed, bytes)
     return packed
+
+
+_SEQUENCES = (list, tuple, SetValue)
 
 
 @lru_cache(maxsize=4096)
@@ -115,12 +119,7 @@ def _bool(value: Value) -> Any:
 
 
 def _strings(column: list[Any], _: int) -> list[Any]:
-    kinds = set(map(type, column))
-    if kinds <= {str, NoneType}:
-        whole = column if kinds == {str} else filter(None, column)
-        if are_normal(whole):
-            return column
-    return each(_string, column)
+    return column if are_texts(column) else each(_string, column)
 
 
 def _string(value: Value) -> Any:
@@ -130,13 +129,7 @@ def _string(value: Value) -> Any:
 
 
 def _numbers(column: list[Any], _: int) -> list[Any]:
-    kinds = set(map(type, column))
-    if kinds <= {int, NoneType}:
-        numbers = column if kinds == {int} else list(filter(None, column))
-        low, high = min(numbers, default=0), max(numbers, default=0)
-        if low >= -(2**63) and high < 2**63:
-            return column
-    return each(_number, column)
+    return column if are_normal_numbers(column) else each(_number, column)
 
 
 def _number(value: Value) -> Any:
@@ -152,9 +145,7 @@ def _number(value: Value) -> Any:
 
 def _list(kind: Type, element: Codec) -> Codec:
     def encode(column: list[Any], budget: int) -> list[Any]:
-        return through(
-            column, (list, tuple), special, lambda known: lists(known, budget)
-        )
+        return through(column, _SEQUENCES, special, lambda known: lists(known, budget))
 
     def lists(column: list[Any], budget: int) -> list[Any]:
         return flattened(element, column, budget) or column
@@ -167,7 +158,9 @@ def _set(kind: Type, element: Codec) -> Codec:
     lists = _list(kind, element)
 
     def encode(column: list[Any], budget: int) -> list[Any]:
-        return lists([_canonical(one) for one in column], budget)
+        if not set(map(type, column)) <= {SetValue, NoneType}:
+            column = list(map(_canonical, column))
+        return lists(column, budget)
 
     return encode
 
@@ -189,9 +182,10 @@ def _map(kind: Type, element: Codec) -> Codec:
             column = each(_with_plain_keys, column)
         values = flattened(
             element,
-            list(map(dict.values, column)),
+            column,
             budget,
             lambda outer, inner: Index(list(column[outer])[inner]),
+            parts=dict.values,
         )
         if values is None:
             return column
@@ -222,17 +216,19 @@ def _with_plain_keys(value: dict[Any, Any]) -> dict[str, Any]:
 
 def _tuple(kind: Type, elements: list[Codec]) -> Codec:
     def encode(column: list[Any], budget: int) -> list[Any]:
-        return through(
-            column, (list, tuple), special, lambda known: tuples(known, budget)
-        )
+        return through(column, _SEQUENCES, special, lambda known: tuples(known, budget))
 
     def tuples(column: list[Any], budget: int) -> list[Any]:
-        each(partial(_check_length, len(elements)), column)
-        parts = [
-            at_step(element, [one[index] for one in column], budget, Index(index))
-            for index, element in enumerate(elements)
+        if not set(map(len, column)) <= {len(elements)}:
+            each(partial(_check_length, len(elements)), column)
+        old = transposed(column, len(elements))
+        new = [
+            at_step(element, part, budget, Index(index))
+            for index, (part, element) in enumerate(zip(old, elements, strict=True))
         ]
-        return [list(row) for row in zip(*parts, strict=True)] or [[] for _ in column]
+        if all(map(is_, old, new)):
+            return column
+        return list(map(list, zip(*new, strict=True)))
 
     special = partial(_null_or_unknown, kind)
     return encode
@@ -250,10 +246,14 @@ def _object(kind: Type, attributes: dict[str, Codec]) -> Codec:
         return through(column, (dict,), special, lambda known: objects(known, budget))
 
     def objects(column: list[Any], budget: int) -> list[Any]:
-        is_ordered = set(map(tuple, column)) <= {names}
-        if not is_ordered:
+        # Keys are unique, so these are the names of each one only if they are the
+        # names over and over.
+        is_ordered = list(chain.from_iterable(column)) == [*names] * len(column)
+        if is_ordered:
+            old = transposed(map(dict.values, column), len(names))
+        else:
             each(partial(_check_names, attributes), column)
-        old = [list(map(itemgetter(name), column)) for name in names]
+            old = [list(map(itemgetter(name), column)) for name in names]
         new = [
             at_step(attribute, part, budget, GetAttr(name))
             for part, (name, attribute) in zip(old, attributes.items(), strict=True)

@@ -11,13 +11,15 @@ import math
 import re
 from decimal import Context, Decimal
 from fractions import Fraction
-from typing import TypeAlias
+from types import NoneType
+from typing import Any, TypeAlias
 
 from goplugin_py.terraform.cty.errors import CtyError
 
 __all__ = [
     "MAX_DIGITS",
     "Number",
+    "are_normal_numbers",
     "format_number",
     "is_fraction",
     "is_short_fraction",
@@ -43,6 +45,30 @@ _INFINITY = re.compile(r"([+-]?)[iI]nf")
 def is_fraction(number: float) -> bool:
     """Tell whether a float is finite and not whole, and so normal already."""
     return number % 1 > 0
+
+
+def are_normal_numbers(column: list[Any]) -> bool:
+    """Tell whether all values are in the form that `normal` gives, or null.
+
+    Not of numbers that are no int or float: those are for the caller to look at.
+    """
+    kinds = set(map(type, column))
+    if not kinds <= {int, float, NoneType}:
+        return False
+    if len(kinds) < 2:
+        return _are_normal(kinds, column)
+    return all(_are_normal({k}, [x for x in column if type(x) is k]) for k in kinds)
+
+
+def _are_normal(kinds: set[type], numbers: list[Any]) -> bool:
+    """Tell so of numbers that are all of one kind."""
+    if kinds == {int}:
+        return bool(min(numbers) >= -(2**63) and max(numbers) < 2**63)
+    if kinds == {float}:
+        # The sum is finite only if all are.
+        is_finite = math.isfinite(sum(numbers))
+        return is_finite and not any(map(float.is_integer, numbers))
+    return True
 
 
 def is_short_fraction(text: str) -> bool:

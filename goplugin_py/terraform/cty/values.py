@@ -19,7 +19,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from itertools import chain
 from json import JSONEncoder
-from operator import itemgetter
+from operator import itemgetter, lt
 from types import NoneType
 from typing import Any, TypeAlias
 
@@ -123,13 +123,17 @@ class SetValue(tuple[Value, ...]):
 
     def __new__(cls, elements: Iterable[Value] = ()) -> "SetValue":
         """Put the elements in order, and drop those that are there already."""
+        elements = list(elements)
+        if set(map(type, elements)) <= _SIMPLE:  # nearly all sets
+            return super().__new__(cls, _sorted(elements))
         parts: dict[type, list[Value]] = {}
         for element in elements:
             parts.setdefault(type(element), []).append(element)
         nulls, unknown = parts.pop(NoneType, []), parts.pop(Unknown, [])
         known = list(chain.from_iterable(parts.values()))
-        ordered = sorted(set(known)) if parts.keys() <= _SIMPLE else _ordered(known)
-        return super().__new__(cls, [*ordered, *sorted(unknown, key=repr), *nulls[:1]])
+        ordered = _sorted(known) if parts.keys() <= _SIMPLE else _ordered(known)
+        rest = [*sorted(unknown, key=repr), *nulls[:1]]
+        return super().__new__(cls, [*ordered, *rest])
 
     @property
     def least_length(self) -> int:
@@ -138,6 +142,13 @@ class SetValue(tuple[Value, ...]):
 
     def __repr__(self) -> str:
         return f"SetValue({list(self)!r})"
+
+
+def _sorted(elements: list[Value]) -> list[Value]:
+    """Sort, which is fast where it is sorted already, and drop what is there twice."""
+    ordered = sorted(elements)
+    are_unique = all(map(lt, ordered, ordered[1:]))
+    return ordered if are_unique else sorted(set(elements))
 
 
 _SIMPLE = {bool, int, float, Decimal, str}

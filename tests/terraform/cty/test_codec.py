@@ -64,6 +64,49 @@ def test_encoding_leaves_the_value_alone() -> None:
     assert repr(value) == before
 
 
+@pytest.mark.parametrize(
+    ("numbers", "wire"),
+    [
+        ([1, 0.5], [1, 0.5]),
+        ([1, 0.5, None, Decimal("0.1")], [1, 0.5, None, "0.1"]),
+        ([0.5, 2.0], [0.5, 2]),
+        ([0.5, float("inf"), -float("inf")], [0.5, float("inf"), -float("inf")]),
+        ([0.5, 1e308, 1e308], [0.5, "1" + 308 * "0", "1" + 308 * "0"]),
+        ([1, 2**63, -(2**63) - 1], [1, str(2**63), str(-(2**63) - 1)]),
+    ],
+    ids=["fractions", "all kinds", "whole", "infinite", "huge", "beyond 64 bits"],
+)
+def test_numbers_side_by_side_are_written_as_they_are_alone(
+    numbers: list[Any], wire: list[Any]
+) -> None:
+    """What is looked at all at once must not slip through."""
+    data = cty.encode(numbers, List(NUMBER))
+    assert msgpack.unpackb(data) == wire
+    assert data == msgpack.packb(
+        [msgpack.unpackb(cty.encode(each, NUMBER)) for each in numbers]
+    )
+
+
+@pytest.mark.parametrize("wrong", [True, "1", float("nan")], ids=repr)
+def test_no_number_hides_between_numbers(wrong: object) -> None:
+    for numbers in ([1, 2, wrong], [0.5, 1.5, wrong], [1, 0.5, None, wrong]):
+        with pytest.raises(CtyError, match=r"^\[\d\]: .*number required"):
+            cty.encode(numbers, List(NUMBER))
+
+
+def test_objects_are_written_in_the_order_of_their_type() -> None:
+    """However their keys are split, in one row of objects."""
+    mixed = [{"size": 1, "name": "a"}, {"name": "b", "size": 2}]
+    data = cty.encode(mixed, List(DISK))
+    assert list(msgpack.unpackb(data)[0]) == ["name", "size"]
+    for objects in (
+        [{"name": "a"}, {"size": 1}],
+        [{"name": "a", "size": 1}, {"name": "b"}, {"size": 2}],
+    ):
+        with pytest.raises(CtyError, match="the attribute 'size' is missing"):
+            cty.encode(objects, List(DISK))
+
+
 def test_numbers_are_exact_and_compare_across_their_types() -> None:
     """Decimals that no float has travel as text, as in Terraform."""
     tenth = cty.decode(cty.encode(Decimal("0.1"), NUMBER), NUMBER)
