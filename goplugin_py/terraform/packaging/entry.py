@@ -77,8 +77,10 @@ class Entry:
 
 
 def _module_file(root: Path, module: str) -> Path | None:
+    """Return what Python imports of several that have the name, such as data."""
     first, _, _ = module.partition(".")
-    for path in (root / first, root / f"{first}.py"):
-        if path.exists():
+    package, plain = root / first, root / f"{first}.py"
+    for path, proof in ((package, package / "__init__.py"), (plain, plain)):
+        if proof.is_file():
             return path
-    return None
+    return package if package.is_dir() else None

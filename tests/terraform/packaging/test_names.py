@@ -65,6 +65,17 @@ def test_a_module_in_the_folder_is_imported_from_there(tmp_path: Path) -> None:
     assert Entry.parse("elsewhere.shelf:Shelf", tmp_path).source is None
 
 
+def test_a_folder_of_the_same_name_is_no_module(tmp_path: Path) -> None:
+    """Python prefers a package to a module, and a module to a mere folder."""
+    entry = Entry("shelf:Shelf", tmp_path)
+    (tmp_path / "shelf").mkdir()
+    assert entry.module_file() == tmp_path / "shelf"
+    (tmp_path / "shelf.py").touch()
+    assert entry.module_file() == tmp_path / "shelf.py"
+    (tmp_path / "shelf" / "__init__.py").touch()
+    assert entry.module_file() == tmp_path / "shelf"
+
+
 def test_a_script_may_be_a_link(tmp_path: Path) -> None:
     """What it imports is beside the script, and not beside the link."""
     (tmp_path / "real").mkdir()
