@@ -25,7 +25,7 @@ from goplugin_py.terraform.serving.planning import (
     replacing_paths,
     without_write_only,
 )
-from goplugin_py.terraform.serving.problems import located
+from goplugin_py.terraform.serving.problems import located, path_of
 from goplugin_py.terraform.serving.validating import invalid_values
 from goplugin_py.terraform.write_only import write_only_problems
 
@@ -171,7 +171,7 @@ def _replacing(
     if not overrides(kind.model, "update"):
         paths += changed_paths(kind.layout, prior, planned)
     paths += (
-        located(named, kind.block.type)
+        located(path_of(named), kind.block.type)
         for named in vars(instance).get("_replacing", ())
     )
     return list(dict.fromkeys(paths))

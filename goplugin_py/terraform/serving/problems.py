@@ -25,7 +25,7 @@ from goplugin_py.terraform.cty import Tuple as TupleType
 from goplugin_py.terraform.diagnostics import Diagnostic, Severity, error, misfit
 from goplugin_py.terraform.errors import DiagnosticError
 
-__all__ = ["Gone", "ProviderError", "collected", "located", "report", "warn"]
+__all__ = ["Gone", "ProviderError", "collected", "located", "path_of", "report", "warn"]
 
 _log = logging.getLogger("goplugin.terraform.serving")
 _told: ContextVar[list[Diagnostic]] = ContextVar("told")
@@ -44,7 +44,7 @@ class ProviderError(DiagnosticError):
     """
 
     def __init__(self, summary: str, detail: str = "", *, path: PathLike = ()) -> None:
-        super().__init__([error(summary, detail, _path(path))])
+        super().__init__([error(summary, detail, path_of(path))])
 
 
 class Gone(Exception):
@@ -57,7 +57,7 @@ def warn(summary: str, detail: str = "", *, path: PathLike = ()) -> None:
     Raises:
         RuntimeError: This is not within a call of Terraform's.
     """
-    _add(Diagnostic(Severity.WARNING, summary, detail, _path(path)))
+    _add(Diagnostic(Severity.WARNING, summary, detail, path_of(path)))
 
 
 def report(summary: str, detail: str = "", *, path: PathLike = ()) -> None:
@@ -66,7 +66,7 @@ def report(summary: str, detail: str = "", *, path: PathLike = ()) -> None:
     Raises:
         RuntimeError: This is not within a call of Terraform's.
     """
-    _add(error(summary, detail, _path(path)))
+    _add(error(summary, detail, path_of(path)))
 
 
 def _add(diagnostic: Diagnostic) -> None:
@@ -76,7 +76,8 @@ def _add(diagnostic: Diagnostic) -> None:
     told.append(diagnostic)
 
 
-def _path(path: PathLike) -> Path:
+def path_of(path: PathLike) -> Path:
+    """Return a path as authors write it: a name, or names, keys and positions."""
     steps = (path,) if isinstance(path, str | int) else path
     return Path(map(_step, steps))
 

@@ -163,10 +163,10 @@ def shape_of(hint: Any, layout_of: LayoutOf) -> Shape:
 
 def _union(hint: Any, parts: tuple[Any, ...], layout_of: LayoutOf) -> Shape:
     given = [part for part in parts if part is not types.NoneType]
-    if set(given) <= {int, float, Decimal}:
-        shape = shape_of_type(NUMBER)  # a union of numbers is any number
-    elif len(given) == 1:
+    if len(given) == 1:
         shape = shape_of(given[0], layout_of)
+    elif set(given) <= {int, float, Decimal}:
+        shape = shape_of_type(NUMBER)  # a union of numbers is any number
     else:
         raise ConfigError(f"no value of Terraform's can be {hint!r}: annotate Any")
     return replace(shape, is_nullable=shape.is_nullable or len(given) < len(parts))
