@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from interop.fixtures import ASKED_FOR
+from interop.fixtures import ASKED_FOR, ROOT
 from interop.matrix.environment import environment
 from interop.matrix.runtime import runtime
 
@@ -97,7 +97,8 @@ class Recorder:
 
 def _log(report: pytest.TestReport) -> str:
     captured = "".join(f"\n{title}\n{text}" for title, text in report.sections)
-    return f"{report.when}: {report.longreprtext}{captured}\n"
+    text = f"{report.when}: {report.longreprtext}{captured}\n"
+    return text.replace(f"{ROOT}/", "")  # where that is, is nobody's business
 
 
 def _reason(report: pytest.TestReport) -> str:

@@ -12,8 +12,9 @@ from interop.matrix.drivers.session import Session, session
 from interop.matrix.model import Combination
 from interop.python_host import eventually
 
-# A plugin may be one of many that start on a busy machine.
+# A plugin may be one of many that start and end on a busy machine.
 START_TIMEOUT = 30.0
+KILL_TIMEOUT = 10.0
 
 
 class Records(logging.Handler):
@@ -88,6 +89,7 @@ class PythonHost:
             handshake=HandshakeConfig(versions[0], *self.peer.cookie),
             broker_multiplex=self.combination.connection == "multiplexed",
             start_timeout=START_TIMEOUT,
+            kill_timeout=KILL_TIMEOUT,
             **changes,
         )
 

@@ -83,7 +83,7 @@ function tests(title, found) {
 }
 
 function about(row) {
-  return facts({ "": row.says, "demanded by": row.go, "differs": row.differs });
+  return [make("p", {}, row.says), facts({ "demanded by": row.go, differs: row.differs })];
 }
 
 function show(title, ...content) {
@@ -95,7 +95,7 @@ function show(title, ...content) {
 
 function openCell(name, peerName) {
   const row = data.rows[name], peer = data.peers[peerName], found = row.cells[peerName];
-  show(`${name}: ${peer.title}`, about(row), facts(peer.facts),
+  show(`${name}: ${peer.title}`, ...about(row), facts(peer.facts),
     ...tests(`${found.length} tests`, found));
 }
 
@@ -103,7 +103,7 @@ function openRow(name) {
   const row = data.rows[name];
   const cells = Object.entries(row.cells).flatMap(
     ([peer, found]) => tests(data.peers[peer].title, found));
-  show(name, about(row), ...cells,
+  show(name, ...about(row), ...cells,
     ...plain("Tests without a Go program, which make test runs", row.elsewhere));
 }
 
