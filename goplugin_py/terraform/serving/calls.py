@@ -11,7 +11,8 @@ from goplugin_py.terraform.cty import GetAttr, Value
 from goplugin_py.terraform.diagnostics import Diagnostic
 from goplugin_py.terraform.protocol import Protocol
 from goplugin_py.terraform.serving.catalogue import Catalogue, Kind
-from goplugin_py.terraform.serving.problems import ProviderError, collected
+from goplugin_py.terraform.serving.diagnosing import collected
+from goplugin_py.terraform.serving.problems import ProviderError
 from goplugin_py.terraform.serving.provider import Provider
 
 __all__ = ["Calls", "Session", "call", "private_bytes"]

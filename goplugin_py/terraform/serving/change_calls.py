@@ -18,6 +18,7 @@ from goplugin_py.terraform.errors import DiagnosticError
 from goplugin_py.terraform.plan_check import plan_problems
 from goplugin_py.terraform.serving.calls import Calls, call, private_bytes
 from goplugin_py.terraform.serving.catalogue import Kind, overrides
+from goplugin_py.terraform.serving.diagnosing import located
 from goplugin_py.terraform.serving.identities import identity_of
 from goplugin_py.terraform.serving.planning import (
     changed_paths,
@@ -25,7 +26,6 @@ from goplugin_py.terraform.serving.planning import (
     replacing_paths,
     without_write_only,
 )
-from goplugin_py.terraform.serving.problems import located, path_of
 from goplugin_py.terraform.serving.validating import invalid_values
 from goplugin_py.terraform.write_only import write_only_problems
 
@@ -171,7 +171,7 @@ def _replacing(
     if not overrides(kind.model, "update"):
         paths += changed_paths(kind.layout, prior, planned)
     paths += (
-        located(path_of(named), kind.block.type)
+        located(named, kind.block.type)
         for named in vars(instance).get("_replacing", ())
     )
     return list(dict.fromkeys(paths))

@@ -9,8 +9,9 @@ from goplugin_py.terraform.cty import CtyError, Index, Value
 from goplugin_py.terraform.diagnostics import Diagnostic
 from goplugin_py.terraform.errors import DiagnosticError
 from goplugin_py.terraform.serving.calls import Calls, Session
+from goplugin_py.terraform.serving.diagnosing import collected
 from goplugin_py.terraform.serving.planning import with_defaults
-from goplugin_py.terraform.serving.problems import ProviderError, collected
+from goplugin_py.terraform.serving.problems import ProviderError
 from goplugin_py.terraform.serving.provider import Provider
 from goplugin_py.terraform.serving.schema_answer import SchemaWriter
 from goplugin_py.terraform.serving.validating import invalid_values
