@@ -127,8 +127,8 @@ soak: $(INSTALLED) ## see for ten minutes whether a host with 50 plugins grows
 	@$(BIN)/python -m interop.fixtures echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.soak $(SOAK_ARGS)
 
-stress: $(INSTALLED) ## start 1,000 plugins, fail at every step, log a million lines
-	@$(BIN)/python -m interop.fixtures echo-plugin
+stress: $(INSTALLED) ## 1,000 starts, every fault, a million log lines, random cases
+	@$(BIN)/python -m interop.fixtures echo-plugin judge
 	@$(BIN)/python -m interop.stress
 
 clean: ## remove what these targets made

@@ -1,4 +1,4 @@
-"""What takes minutes: many starts, every fault at every step, a million log lines.
+"""What takes minutes: many starts, faults, log lines, and random cases.
 
 Each part ends in an assertion, and prints what it counted before and after.
 
@@ -10,6 +10,7 @@ import contextlib
 import gc
 import logging
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,8 @@ from pathlib import Path
 
 from interop.echo_pb2 import Payload, PrintRequest
 from interop.faults import FAULTS
+from interop.fuzz import SUBJECTS
+from interop.fuzz.comparison import compare
 from interop.left import Left, settled
 from interop.python_host import echo, echo_config
 
@@ -31,6 +34,7 @@ CALL_TIMEOUT = 60.0
 # What a log may take that is read as fast as it is written, whatever its length.
 LOG_MEMORY = 50_000
 LINES_A_BLOCK = 1000
+CASES_A_SEED = 200
 
 
 def resident() -> int:
@@ -118,10 +122,22 @@ def lines(count: int) -> None:
     assert resident() - memory < LOG_MEMORY
 
 
+def fuzz(count: int) -> None:
+    """Let Go decide so many random cases of each kind, too, or what takes as long."""
+    for name, subject in SUBJECTS.items():
+        cases = CASES_A_SEED // subject.cost
+        for _ in range(0, count, CASES_A_SEED):
+            seed = random.randrange(1 << 32)
+            print(f"{name}, seed {seed}: ", end="", flush=True)
+            known = compare(subject, seed, cases)
+            print(f"{cases} cases, {known.total()} known to differ")
+
+
 PARTS: dict[str, tuple[Callable[[int], None], int]] = {
     "cycles": (cycles, 1000),
     "faults": (faults, len(LINKS)),
     "lines": (lines, 1_000_000),
+    "fuzz": (fuzz, 5000),
 }
 
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -60,8 +61,9 @@ func newPeer(mux bool) (_ *peer, err error) {
 	p.closes = append(p.closes, func() { _ = listener.Close() })
 	streams := make(chan grpc.ServerStream, 1)
 	server := grpc.NewServer(grpc.ForceServerCodec(rawCodec{}), grpc.UnknownServiceHandler(p.handler(streams)))
+	sessions := make(chan *yamux.Session, 1)
 	if mux {
-		go p.serveMultiplexed(listener, server)
+		go p.serveMultiplexed(listener, server, sessions)
 	} else {
 		go func() { _ = server.Serve(listener) }()
 	}
@@ -71,6 +73,10 @@ func newPeer(mux bool) (_ *peer, err error) {
 	}
 	select {
 	case p.stream = <-streams:
+		if mux {
+			session := <-sessions
+			p.closes = append(p.closes, func() { _ = session.Close() })
+		}
 		return p, nil
 	case <-time.After(patience):
 		return nil, errors.New("the host does not open the broker's stream")
@@ -111,7 +117,9 @@ func (p *peer) handler(streams chan<- grpc.ServerStream) grpc.StreamHandler {
 }
 
 // serveMultiplexed serves the first stream of the one session.
-func (p *peer) serveMultiplexed(listener net.Listener, server *grpc.Server) {
+func (p *peer) serveMultiplexed(
+	listener net.Listener, server *grpc.Server, sessions chan<- *yamux.Session,
+) {
 	conn, err := listener.Accept()
 	if err != nil {
 		return
@@ -122,11 +130,12 @@ func (p *peer) serveMultiplexed(listener net.Listener, server *grpc.Server) {
 	if err != nil {
 		return
 	}
+	sessions <- session
 	first, err := session.Accept()
 	if err != nil {
 		return
 	}
-	go func() { _ = server.Serve(&oneConn{conn: first, over: session.CloseChan()}) }()
+	go func() { _ = server.Serve(&oneConn{conn: first, over: make(chan struct{})}) }()
 	for {
 		later, err := session.Accept()
 		if err != nil {
@@ -149,7 +158,8 @@ func (p *peer) send(message []byte) error { return p.stream.SendMsg(message) }
 // oneConn is a listener to which one connection comes.
 type oneConn struct {
 	conn net.Conn
-	over <-chan struct{}
+	over chan struct{} // closed with the listener
+	once sync.Once
 }
 
 func (o *oneConn) Accept() (net.Conn, error) {
@@ -161,7 +171,7 @@ func (o *oneConn) Accept() (net.Conn, error) {
 	return nil, io.EOF
 }
 
-func (o *oneConn) Close() error { return nil }
+func (o *oneConn) Close() error { o.once.Do(func() { close(o.over) }); return nil }
 func (*oneConn) Addr() net.Addr { return &net.UnixAddr{} }
 
 // rawCodec leaves messages as they are.
@@ -224,7 +234,7 @@ func judgeOffer(one brokerCase) (verdict brokerVerdict, err error) {
 	select {
 	case err := <-passed:
 		if err != nil {
-			return verdict, err
+			return brokerVerdict{Error: err.Error()}, nil
 		}
 	case <-p.ended:
 		return brokerVerdict{Ended: true}, nil
@@ -307,7 +317,7 @@ func judgeAnswer(one brokerCase) (verdict brokerVerdict, err error) {
 	select {
 	case <-p.said:
 	case err := <-failed:
-		return verdict, err
+		return brokerVerdict{Error: err.Error()}, nil
 	}
 	for _, message := range [][]byte{one.Message, one.Good} {
 		if err := p.send(message); err != nil {

@@ -115,14 +115,14 @@ func languageOf(directory, line string) (string, error) {
 		return "", err
 	}
 	answer := make([]byte, 4)
-	if _, err := io.ReadFull(conn, answer); err != nil {
+	if _, err := io.ReadFull(conn, answer); err == io.EOF {
+		return "tls", nil // which hangs up on what is none
+	} else if err != nil {
 		return "", err
 	}
 	switch {
 	case binary.BigEndian.Uint32(answer) == 0x0002_0002: // version 0, ping, ACK
 		return "yamux", nil
-	case answer[0] == 0x15: // an alert
-		return "tls", nil
 	case answer[3] == 0x04: // SETTINGS, of HTTP/2
 		return "grpc", nil
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"reflect"
+	"sync"
 	"time"
 	"unsafe"
 
@@ -34,7 +35,6 @@ type framesVerdict struct {
 type streamFacts struct {
 	State    int    `json:"state"` // yamux: streamState
 	Received []byte `json:"received"`
-	Window   uint32 `json:"window"`
 	Credit   uint32 `json:"credit"`
 }
 
@@ -97,7 +97,6 @@ func prepare(session *yamux.Session, one framesCase) error {
 func factsOf(stream *yamux.Stream) streamFacts {
 	facts := streamFacts{
 		State:  *inside[int](stream, "state"),
-		Window: *inside[uint32](stream, "recvWindow"),
 		Credit: *inside[uint32](stream, "sendWindow"),
 	}
 	if buffer := *inside[*bytes.Buffer](stream, "recvBuf"); buffer != nil {
@@ -117,6 +116,7 @@ type conn struct {
 	incoming *bytes.Reader
 	begin    chan struct{} // closed when the bytes may come
 	drained  chan struct{} // closed when more than the bytes is asked for
+	once     sync.Once
 	closed   chan struct{}
 
 	sent chan []byte
@@ -141,7 +141,7 @@ func (c *conn) Read(buffer []byte) (int, error) {
 	if c.incoming.Len() > 0 {
 		return c.incoming.Read(buffer)
 	}
-	close(c.drained)
+	c.once.Do(func() { close(c.drained) })
 	<-c.closed
 	return 0, net.ErrClosed
 }
