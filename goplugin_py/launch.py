@@ -261,7 +261,9 @@ def _transport(
     try:
         return make(
             client_context=sockets.client_context(identity, handshake.certificate),
-            server_context=sockets.server_context(identity, handshake.certificate),
+            server_context=sockets.later(
+                sockets.server_context, identity, handshake.certificate
+            ),
             listening=listening,
         )
     except (ssl.SSLError, ValueError) as exc:

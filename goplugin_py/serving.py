@@ -315,7 +315,7 @@ def _transport(
     peer = environ.client_certificate
     try:
         transport = make(
-            client_context=sockets.client_context(identity, peer),
+            client_context=sockets.later(sockets.client_context, identity, peer),
             server_context=sockets.server_context(identity, peer),
             listening=listening,
         )

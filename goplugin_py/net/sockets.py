@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import socket
 import ssl
 import stat
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from goplugin_py.errors import ConfigError
@@ -154,6 +155,18 @@ def server_context(identity: Identity, peer: bytes | str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.num_tickets = 0  # connections live long: resumption buys nothing
     return _mutual(context, identity, peer)
+
+
+def later(
+    make: Callable[[Identity, bytes | str], ssl.SSLContext],
+    identity: Identity,
+    peer: bytes | str,
+) -> Callable[[], ssl.SSLContext]:
+    """Return what makes a context once it is needed, and no second time.
+
+    Most links are dialled in one direction alone, and a context takes 20 KiB.
+    """
+    return functools.cache(lambda: make(identity, peer))
 
 
 def _mutual(

@@ -19,13 +19,11 @@ from goplugin_py.net.dial import BACKLOG_RETRY
 from goplugin_py.net.loop import READ, Timer, shared_loop
 from goplugin_py.net.sockets import address_of, connect
 from goplugin_py.services.connection import Binding, Connection, Place
-from goplugin_py.services.relayed import RelayedTransport
+from goplugin_py.services.relayed import Context, RelayedTransport
 from goplugin_py.services.router import Router, Take, no_answer
 from goplugin_py.services.transport import Listening
 
 if TYPE_CHECKING:
-    import ssl
-
     from goplugin_py._pb.broker_pb2 import ConnInfo
     from goplugin_py.net.multiplex import StreamEndpoint
     from goplugin_py.net.relay import Relay
@@ -48,8 +46,8 @@ class MultiplexTransport(RelayedTransport):
     def __init__(
         self,
         *,
-        client_context: ssl.SSLContext | None = None,
-        server_context: ssl.SSLContext | None = None,
+        client_context: Context | None = None,
+        server_context: Context | None = None,
         listening: Listening | None = None,
         on_end: Callable[[], None] | None = None,
     ) -> None:

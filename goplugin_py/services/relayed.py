@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Callable
+from typing import TypeAlias
 
 from goplugin_py.net.dial import Dial, dial_to
 from goplugin_py.net.directories import socket_path
@@ -19,6 +21,9 @@ from goplugin_py.wire.certificates import HOST_NAME
 from goplugin_py.wire.plain import PlainCodec
 from goplugin_py.wire.tls import TLSCodec
 
+# One, or what makes one when it is first needed.
+Context: TypeAlias = "ssl.SSLContext | Callable[[], ssl.SSLContext]"
+
 
 class RelayedTransport(Transport):
     """A transport with TLS, of which gRPC sees the plain side.
@@ -29,8 +34,8 @@ class RelayedTransport(Transport):
     def __init__(
         self,
         *,
-        client_context: ssl.SSLContext | None = None,
-        server_context: ssl.SSLContext | None = None,
+        client_context: Context | None = None,
+        server_context: Context | None = None,
         listening: Listening | None = None,
     ) -> None:
         """Prepare; what has no context stays plain.
@@ -55,24 +60,24 @@ class RelayedTransport(Transport):
         with contextlib.ExitStack() as undo:
             listener = undo.enter_context(listen_unix(self._directory()))
             address = address_of(listener)
-            codec = self._client_codec
+            codec = self._client_codecs()
             relay = Relay(shared_loop(), listener, dial, codec, wire_is_dialled=True)
             connection = Connection(address, relay)
             relay.start()
             undo.pop_all()
         return connection
 
-    def _client_codec(self) -> Codec:
+    def _client_codecs(self) -> Callable[[], Codec]:
         if self._client_context is None:
-            return PlainCodec()
-        return TLSCodec(
-            self._client_context, server_side=False, server_hostname=HOST_NAME
-        )
+            return PlainCodec
+        context = made(self._client_context)  # not on the loop's thread
+        return lambda: TLSCodec(context, server_side=False, server_hostname=HOST_NAME)
 
-    def _server_codec(self) -> Codec:
+    def _server_codecs(self) -> Callable[[], Codec]:
         if self._server_context is None:
-            return PlainCodec()
-        return TLSCodec(self._server_context, server_side=True)
+            return PlainCodec
+        context = made(self._server_context)
+        return lambda: TLSCodec(context, server_side=True)
 
     def bind(self, server: Bindable) -> Binding:
         """See `Transport.bind`."""
@@ -89,5 +94,10 @@ class RelayedTransport(Transport):
         inner = Address.unix(socket_path(self._directory()))
         add_port(server, inner)
         dial = dial_to(shared_loop(), inner)
-        codec = self._server_codec
+        codec = self._server_codecs()
         return Relay(shared_loop(), listener, dial, codec, wire_is_dialled=False)
+
+
+def made(context: Context) -> ssl.SSLContext:
+    """Return a context that is made by now."""
+    return context if isinstance(context, ssl.SSLContext) else context()
