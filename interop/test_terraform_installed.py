@@ -1,8 +1,5 @@
 """Packages of a provider in Python, installed and run by Terraform and OpenTofu."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +16,8 @@ from goplugin_py.terraform.packaging import (
     mirror_snippet,
     override_snippet,
 )
-from interop.fixtures import binary
-from tests.peers import ROOT, SCRIPT_WAIT
+from interop.terraform_product import NOTHING_TO_DO, SOMETHING_TO_DO, Product
+from tests.peers import ROOT
 from tests.terraform.serving.debugging import VARIABLE, debugged
 
 pytestmark = pytest.mark.full
@@ -44,61 +41,15 @@ resource "notes_note" "first" {
 }
 """
 
-# terraform plan -detailed-exitcode
-NOTHING_TO_DO, SOMETHING_TO_DO = 0, 2
-
-
-class Product:
-    """Terraform or OpenTofu, in a folder with a configuration, away from the world."""
-
-    def __init__(self, executable: Path, folder: Path) -> None:
-        self.folder = folder
-        self._executable = executable
-        self._environ = {k: v for k, v in os.environ.items() if k[:3] != "TF_"}
-        self._environ |= {
-            "HOME": str(folder),
-            "CHECKPOINT_DISABLE": "1",
-            "TF_VAR_folder": str(folder / "notes"),
-            "TF_CLI_CONFIG_FILE": str(folder / "cli.tfrc"),
-            "PYTHONPATH": str(ROOT),
-            # An archive runs the first Python of its version.
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        self.configure("")
-        (folder / "main.tf").write_text(CONFIGURATION)
-
-    def configure(self, text: str) -> None:
-        """Write the CLI configuration."""
-        (self.folder / "cli.tfrc").write_text(text)
-
-    def set(self, name: str, value: str) -> None:
-        """Set a variable of the environment."""
-        self._environ[name] = value
-
-    def run(self, *arguments: str, status: int = 0) -> str:
-        ended = subprocess.run(
-            [self._executable, *arguments, "-no-color"],
-            cwd=self.folder,
-            env=self._environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=SCRIPT_WAIT,
-            check=False,
-        )
-        assert ended.returncode == status, ended.stdout
-        return ended.stdout
-
-    def plan(self, status: int) -> None:
-        self.run("plan", "-detailed-exitcode", status=status)
-
 
 @pytest.fixture(params=["terraform", "tofu"])
 def product(request: pytest.FixtureRequest, tmp_path: Path) -> Product:
     folder = tmp_path / "configuration"
     folder.mkdir()
-    return Product(binary(request.param), folder)
+    product = Product(request.param, folder)
+    product.environ["TF_VAR_folder"] = str(folder / "notes")
+    product.write(CONFIGURATION)
+    return product
 
 
 @pytest.fixture
@@ -126,7 +77,7 @@ def test_a_mirror_is_installed_from_and_stays_as_it_was(
     product.configure(mirror_snippet(ADDRESS, tmp_path / "mirror"))
     product.run("init")
     assert f'"{hashed}"' in (product.folder / ".terraform.lock.hcl").read_text()
-    product.run("apply", "-auto-approve")
+    product.apply()
     product.plan(NOTHING_TO_DO)
 
 
@@ -167,8 +118,8 @@ def test_a_provider_that_is_debugged_is_attached_to(
 ) -> None:
     executable = package.write_override(tmp_path / "dev")
     with debugged(executable, "-debug", f"-protocol={version}") as provider:
-        product.set(VARIABLE, provider.variable)
+        product.environ[VARIABLE] = provider.variable
         product.run("init")
-        product.run("apply", "-auto-approve")
+        product.apply()
         product.plan(NOTHING_TO_DO)
         assert provider.process.poll() is None
