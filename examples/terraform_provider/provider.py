@@ -1,10 +1,13 @@
 """A Terraform provider that keeps notes as JSON files in a folder."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 from goplugin_py.terraform.serving import (
     DataSource,
+    EphemeralResource,
     Gone,
     Provider,
     ProviderError,
@@ -74,6 +77,22 @@ class Titles(DataSource):
         self.titles = [each for each in found if each.startswith(self.prefix or "")]
 
 
+class Draft(EphemeralResource):
+    """A note that is there while Terraform runs, and in no state."""
+
+    text: str
+    path: str = attribute(computed=True)
+
+    def open(self) -> None:
+        handle, self.path = tempfile.mkstemp(suffix=".txt")
+        with os.fdopen(handle, "w") as file:
+            file.write(self.text)
+        self.private["path"] = self.path
+
+    def close(self) -> None:
+        Path(self.private["path"]).unlink(missing_ok=True)
+
+
 def shout(text: str) -> str:
     """Say it in capitals."""
     return text.upper()
@@ -85,6 +104,7 @@ class NotesProvider(Provider):
     folder: str = attribute(description="Where the files are.")
     resources = (Note,)
     data_sources = (Titles,)
+    ephemeral_resources = (Draft,)
     functions = (shout,)
 
     def configure(self) -> None:

@@ -15,6 +15,7 @@ from goplugin_py.terraform import (
     State,
 )
 from goplugin_py.terraform.resource import Resource
+from goplugin_py.terraform.serving.testing import check_life_cycle
 from tests.peers import ROOT
 
 EXAMPLE = ROOT / "examples" / "terraform_provider"
@@ -85,6 +86,29 @@ def test_notes_are_read_and_text_is_shouted(notes: Provider) -> None:
     assert titles.read({})["titles"] == ["First", "Second"]
     assert titles.read({"prefix": "S"})["titles"] == ["Second"]
     assert notes.function("shout")("quiet") == "QUIET"
+
+
+def test_a_draft_is_there_while_it_is_open(notes: Provider) -> None:
+    with notes.ephemeral_resource("notes_draft").open({"text": "psst"}) as draft:
+        path = Path(draft["path"])
+        assert path.read_text() == "psst"
+    assert not path.exists()
+
+
+def test_the_short_provider_of_the_page_works(tmp_path: Path) -> None:
+    source = (EXAMPLE / "files.py").read_text()
+    assert source in (ROOT / "docs" / "terraform-provider.md").read_text()
+    path = str(tmp_path / "a")
+    command = sys.executable, str(EXAMPLE / "files.py")
+    with Provider.launch(*command, env={"PYTHONPATH": str(ROOT)}) as files:
+        files.configure({})
+        state = check_life_cycle(
+            files.resource("files_file"),
+            {"path": path, "text": "abc"},
+            update={"path": path, "text": "abcd"},
+        )
+    assert state["size"] == 4
+    assert not Path(path).exists()
 
 
 def test_the_executable_is_found_and_runs(tmp_path: Path) -> None:

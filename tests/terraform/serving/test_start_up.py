@@ -10,7 +10,7 @@ from tests.peers import ROOT, run_python
 
 EXAMPLE = ROOT / "examples" / "terraform_provider"
 # What the example uses itself, and the stubs of the protocol.
-FLOOR = "import json, pathlib, sys, goplugin_py.terraform.tfplugin6"
+FLOOR = "import json, pathlib, sys, tempfile, goplugin_py.terraform.tfplugin6"
 REPORT = "print('\\n', *sorted(sys.modules), file=sys.__stdout__, flush=True)"
 PROVIDER = f"""
 import os, sys
