@@ -121,11 +121,12 @@ class Provider:
 
     @property
     def schema(self) -> ProviderSchema:
-        """Everything in it; read once.
+        """Everything in it; asked for once, and read where it is looked at.
 
         Raises:
             DiagnosticError: It can't tell.
-            InvalidAnswer: It breaks the rules of schemas.
+            InvalidAnswer: It breaks the rules of schemas. Of one type only, it comes
+                when that is looked at.
         """
         if self._schema is None:
             self._schema = self._calls.schema()

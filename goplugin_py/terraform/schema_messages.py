@@ -1,11 +1,12 @@
 """Schemas, from the messages of either protocol."""
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from goplugin_py.terraform.cty import CtyError, Type, type_from_json
 from goplugin_py.terraform.diagnostics import misfit
 from goplugin_py.terraform.errors import InvalidAnswer
+from goplugin_py.terraform.on_demand import OnDemand
 from goplugin_py.terraform.schema import (
     Attribute,
     Block,
@@ -24,8 +25,6 @@ from goplugin_py.terraform.schema_rules import schema_problems
 
 __all__ = ["read_identities", "read_schema"]
 
-_Read = TypeVar("_Read")
-
 _MARKDOWN = 1  # tfplugin5 and 6: StringKind
 
 
@@ -33,6 +32,9 @@ def read_schema(
     message: Any, identities: Mapping[str, IdentitySchema]
 ) -> ProviderSchema:
     """Return what a provider's answer to GetProviderSchema says.
+
+    The schemas of resource types, functions and so on are read when they are looked
+    at, which raises `InvalidAnswer` as well.
 
     Raises:
         InvalidAnswer: It breaks the rules of schemas.
@@ -43,12 +45,12 @@ def read_schema(
         provider_meta=_schema("the metadata", message.provider_meta)
         if has_meta
         else None,
-        resources=_each(_schema, message.resource_schemas),
-        data_sources=_each(_schema, message.data_source_schemas),
-        functions=_each(_function, message.functions),
-        ephemeral_resources=_each(_schema, message.ephemeral_resource_schemas),
-        list_resources=_each(_schema, message.list_resource_schemas),
-        actions=_each(
+        resources=OnDemand(_schema, message.resource_schemas),
+        data_sources=OnDemand(_schema, message.data_source_schemas),
+        functions=OnDemand(_function, message.functions),
+        ephemeral_resources=OnDemand(_schema, message.ephemeral_resource_schemas),
+        list_resources=OnDemand(_schema, message.list_resource_schemas),
+        actions=OnDemand(
             lambda name, one: _schema(name, one.schema), message.action_schemas
         ),
         identities=identities,
@@ -63,12 +65,6 @@ def _capabilities(message: Any) -> ServerCapabilities:
         move_resource_state=message.move_resource_state,
         generate_resource_config=message.generate_resource_config,
     )
-
-
-def _each(
-    read: Callable[[str, Any], _Read], messages: Mapping[str, Any]
-) -> dict[str, _Read]:
-    return {name: read(name, messages[name]) for name in sorted(messages)}
 
 
 def _schema(name: str, message: Any) -> Schema:
@@ -179,13 +175,12 @@ def _parameter(message: Any) -> Parameter:
     )
 
 
-def read_identities(messages: Mapping[str, Any]) -> dict[str, IdentitySchema]:
+def read_identities(messages: Mapping[str, Any]) -> Mapping[str, IdentitySchema]:
     """Return what a provider's answer to GetResourceIdentitySchemas says.
 
-    Raises:
-        InvalidAnswer: It breaks the rules of schemas.
+    As in `read_schema`, each is read when it is looked at.
     """
-    return _each(_identity, messages)
+    return OnDemand(_identity, messages)
 
 
 def _identity(name: str, message: Any) -> IdentitySchema:

@@ -1,5 +1,6 @@
 """Schemas of providers: read from their messages, and held to Terraform's rules."""
 
+import pickle
 from typing import Any
 
 import pytest
@@ -92,8 +93,9 @@ def answer(**parts: Any) -> Any:
 def test_a_message_that_is_no_schema_is_refused_by_name(
     parts: dict[str, Any], problem: str
 ) -> None:
+    schema = read_schema(answer(**parts), {})
     with pytest.raises(InvalidAnswer, match=problem) as caught:
-        read_schema(answer(**parts), {})
+        _ = schema.resources["x_thing"]
     assert caught.value.summary == "Invalid schema of x_thing"
 
 
@@ -102,12 +104,35 @@ def test_functions_and_identities_of_no_type_are_refused() -> None:
         parameters=[tfplugin5.Function.Parameter(name="p", type=b"?")]
     )
     message = tfplugin5.GetProviderSchema.Response(functions={"say": function})
+    functions = read_schema(message, {}).functions
     with pytest.raises(InvalidAnswer, match="Invalid schema of say"):
-        read_schema(message, {})
+        _ = functions["say"]
     part = tfplugin5.ResourceIdentitySchema.IdentityAttribute(name="id", type=b"?")
     identity = tfplugin5.ResourceIdentitySchema(identity_attributes=[part])
+    identities = read_identities({"x": identity})
     with pytest.raises(InvalidAnswer, match="Invalid identity of x"):
-        read_identities({"x": identity})
+        _ = identities["x"]
+
+
+def test_what_nobody_looks_at_is_not_read() -> None:
+    """Big providers have a thousand types, of which a program uses a few."""
+    message = answer(attributes=[Attribute(name="a", type=b'"string"', optional=True)])
+    message.resource_schemas["a_broken_one"].block.attributes.add(name="?")
+    resources = read_schema(message, {}).resources
+    assert list(resources) == ["a_broken_one", "x_thing"]
+    assert (len(resources), "x_thing" in resources, "y" in resources) == (
+        2,
+        True,
+        False,
+    )
+    thing = resources["x_thing"]
+    assert resources["x_thing"] is thing
+    with pytest.raises(KeyError):
+        _ = resources["y"]
+    assert "y" not in message.resource_schemas
+    del message.resource_schemas["a_broken_one"]
+    again = read_schema(message, {}).resources
+    assert pickle.loads(pickle.dumps(again)) == dict(again)
 
 
 def test_nested_types_and_blocks_are_read() -> None:

@@ -141,7 +141,7 @@ class Provider:
 
     @property
     def schema(self) -> ProviderSchema:
-        """Everything in it; it was read at the start."""
+        """Everything in it; asked for at the start, and read where it is looked at."""
         return self._started.schema
 
     @property
