@@ -120,7 +120,7 @@ def test_the_json_is_terraforms() -> None:
             st.builds(Address.unix, st.text("/ é|\\\"'=", min_size=1)),
             st.builds(Address.tcp, st.just("127.0.0.1"), st.integers(1, 65535)),
         ),
-        pid=st.integers(1, 1 << 31),
+        pid=st.integers(1, (1 << 31) - 1),
         test=st.booleans(),
     )
 )
@@ -130,9 +130,10 @@ def test_what_was_written_can_be_read(config: ReattachConfig) -> None:
 
 
 def test_the_json_is_read_as_go_reads_it() -> None:
-    """encoding/json: any case of keys, unknown ones ignored, absent ones zero."""
+    """encoding/json: any case of keys, unknown ones ignored, null is nothing."""
     config = ReattachConfig.from_json(
-        '{"pid": 7, "ADDR": {"network": "tcp", "string": "[::1]:80"}, "more": null}'
+        '{"pid": 7, "ADDR": {"network": "tcp", "string": "[::1]:80"}, "more": null,'
+        ' "Protocol": null, "Test": null}'
     )
     assert config == ReattachConfig("", 0, Address.tcp("::1", 80), 7)
 
@@ -174,7 +175,9 @@ def test_json_of_another_kind_is_refused(text: str, message: str) -> None:
     ("options", "message"),
     [
         ({"pid": -1}, "not a process id: -1"),
+        ({"pid": 1 << 31}, "not a process id: 2147483648"),
         ({"protocol_version": -1}, "protocol_version must not be negative"),
+        ({"protocol_version": 1 << 63}, "protocol_version must not .* huge: 9223"),
         ({"address": "/tmp/x"}, "address must be an Address, not '/tmp/x'"),
     ],
 )

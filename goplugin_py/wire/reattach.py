@@ -12,6 +12,9 @@ _EXAMPLE = (
     '"Addr":{"Network":"unix","String":"/tmp/plugin1"}}'
 )
 
+_PROCESS_IDS = range(1 << 31)  # of a pid_t
+_VERSIONS = range(1 << 63)  # of an int in Go
+
 
 @dataclass(frozen=True, slots=True)
 class ReattachConfig:
@@ -36,10 +39,11 @@ class ReattachConfig:
     def __post_init__(self) -> None:
         if not isinstance(self.address, Address):
             raise ConfigError(f"address must be an Address, not {self.address!r:.80}")
-        if self.pid < 0:
+        if self.pid not in _PROCESS_IDS:
             raise ConfigError(f"not a process id: {self.pid}")
-        if self.protocol_version < 0:
-            raise ConfigError("protocol_version must not be negative")
+        if self.protocol_version not in _VERSIONS:
+            given = self.protocol_version
+            raise ConfigError(f"protocol_version must not be negative or huge: {given}")
 
     def to_json(self) -> str:
         """Return the form that Terraform takes for one provider."""
@@ -58,8 +62,8 @@ class ReattachConfig:
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` writes, or Terraform's debug servers.
 
-        As in Go, the case of keys does not matter, and unknown ones are ignored. A
-        missing protocol is net/rpc, a missing version 0.
+        As in Go, the case of keys does not matter, unknown ones are ignored, and null
+        is nothing. A missing protocol is net/rpc, a missing version 0.
 
         Raises:
             ConfigError: The text is something else.
@@ -115,7 +119,9 @@ def _number(fields: dict[str, Any], name: str, default: int | None = None) -> in
 def _get(
     fields: dict[str, Any], name: str, kind: type[Any], *, default: object = None
 ) -> Any:
-    value = fields.get(name.lower(), default)
+    value = fields.get(name.lower())
+    if value is None:
+        value = default
     # An exact match: True is an int.
     if type(value) is not kind:
         found = "missing" if value is None else f"{value!r:.40}"

@@ -5,7 +5,7 @@ decides the same cases. Where the two differ on purpose, a `Divergence` tells wh
 has an example that must go on differing.
 """
 
-from interop.fuzz import broker, environment, frames, handshake, stderr
+from interop.fuzz import broker, environment, frames, handshake, reattach, stderr
 from interop.fuzz.subject import Subject
 
 SUBJECTS: dict[str, Subject] = {
@@ -16,5 +16,6 @@ SUBJECTS: dict[str, Subject] = {
         stderr.SUBJECT,
         *broker.SUBJECTS,
         frames.SUBJECT,
+        reattach.SUBJECT,
     )
 }
