@@ -204,7 +204,7 @@ class Mount:
             self._backend.Cleanup(pb.Empty(), timeout=CALL_TIMEOUT)
         except grpc.RpcError as exc:
             # Like Vault: whatever is wrong with the plugin, this mount is gone.
-            log.warning("the plugin did not clean up: %s", exc)
+            log.warning("the plugin did not clean up: %s", exc.details())
         finally:
             self._served.stop()
 

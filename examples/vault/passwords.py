@@ -9,6 +9,7 @@ A password that was read is on a lease. When the lease ends, a new one takes its
 
 import json
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -83,6 +84,9 @@ class Passwords:
         self._system = system
         # Until the server says that something else has changed them.
         self._cache: dict[str, Data] = {}
+        # One request at a time: what one reads is not to be cached after another, or
+        # the server, has changed it.
+        self._lock = threading.RLock()
         self._operations: dict[str, Callable[[str, Data], Answer]] = {
             "create": self._make,
             "update": self._make,
@@ -99,7 +103,8 @@ class Passwords:
 
     def exists(self, path: str) -> bool:
         """Return whether there is something to update."""
-        return path.startswith(FOLDER) and self._find(path) is not None
+        with self._lock:
+            return path.startswith(FOLDER) and self._find(path) is not None
 
     def handle(self, operation: str, path: str, data: Data) -> Answer:
         """Serve a user's request.
@@ -117,12 +122,14 @@ class Passwords:
             raise Refused(
                 ErrorType.UNSUPPORTED_OPERATION, f"{operation} does not work at {path}"
             )
-        return self._operations[operation](path, data)
+        with self._lock:
+            return self._operations[operation](path, data)
 
     def replace(self, path: str) -> None:
         """Make a new password where one was lent out, if it still exists."""
-        if (entry := self._find(path)) is not None:
-            self._make(path, {"policy": entry["policy"]})
+        with self._lock:
+            if (entry := self._find(path)) is not None:
+                self._make(path, {"policy": entry["policy"]})
 
     def lease_times(self) -> tuple[int, int]:
         """Return how long a lease lasts, and with renewals: nanoseconds."""
@@ -132,7 +139,8 @@ class Passwords:
 
     def forget(self, path: str) -> None:
         """Read anew what something else has changed."""
-        self._cache.pop(path, None)
+        with self._lock:
+            self._cache.pop(path, None)
 
     def _make(self, path: str, data: Data) -> Answer:
         policy = data.get("policy", "")

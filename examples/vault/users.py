@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 # While something else writes to the file.
@@ -82,17 +83,19 @@ class Users:
     def _execute(self, statements: Sequence[str], user: User) -> int:
         """Do all or nothing; return how many rows are others now."""
         with self._connection() as connection:
-            return sum(
-                connection.execute(parameters(statement), user.words).rowcount
-                for statement in statements
-            )
+            connection.execute("BEGIN IMMEDIATE")
+            done = [connection.execute(parameters(s), user.words) for s in statements]
+            # It is -1 where a statement is not about rows.
+            return sum(max(0, cursor.rowcount) for cursor in done)
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         # A file that is missing is an error, and not one to create.
-        uri = f"file:{self._file}?mode=rw"
+        uri = f"{Path(self._file).absolute().as_uri()}?mode=rw"
         try:
-            connection = sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT)
+            connection = sqlite3.connect(
+                uri, uri=True, timeout=LOCK_TIMEOUT, isolation_level=None
+            )
             with contextlib.closing(connection), connection:
                 yield connection
         except sqlite3.Error as exc:

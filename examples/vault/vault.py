@@ -43,6 +43,11 @@ class ErrorType(enum.IntEnum):
     AUTHORIZATION_PENDING = 9
     UNRECOVERABLE = 10
 
+    @classmethod
+    def _missing_(cls, _value: object) -> "ErrorType":
+        """Take the kinds of later versions for what has a text and no more."""
+        return cls.OTHER
+
 
 class BackendType(enum.IntEnum):
     """What a backend is for."""
