@@ -44,7 +44,7 @@ def _matrix(top: Place) -> Matrix:
         axes,
         behaviours,
         tuple(_peer(peers[name], name, axes, behaviours) for name in peers.mapping()),
-        _not_peers(top["not_peers"]),
+        _sentences(top["not_peers"]),
     )
     for peer in matrix.peers:
         _check_impossible(peers[peer.name], peer, matrix)
@@ -58,13 +58,6 @@ def _axes(place: Place) -> dict[str, dict[str, str]]:
 
 def _sentences(place: Place) -> dict[str, str]:
     return {key: place[key].sentence() for key in place.mapping()}
-
-
-def _not_peers(place: Place) -> dict[str, str]:
-    found = _sentences(place)
-    for name in found:
-        Place(place.path, name).one_of(FIXTURES)
-    return found
 
 
 def _peer(
@@ -198,7 +191,7 @@ def _check_impossible(place: Place, peer: Peer, matrix: Matrix) -> None:
 
 
 def unlisted(matrix: Matrix) -> set[str]:
-    """Return the fixtures that are neither a peer's nor listed under `not_peers`."""
+    """Return fixtures without a place in the file, and places without a fixture."""
     known = {name for name, fixture in FIXTURES.items() if fixture.tier != "tool"}
     of_peers = {name for peer in matrix.peers for name in peer.fixtures}
-    return known - of_peers - matrix.not_peers.keys()
+    return known ^ (of_peers | matrix.not_peers.keys())
