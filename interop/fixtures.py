@@ -98,6 +98,7 @@ FIXTURES = {
         Fixture("greeter-plugin", "examples", _EXAMPLES + "basic/plugin"),
         Fixture("kv-host-mtls", "kv-host-mtls"),
         Fixture("manifest-plugin", "manifest-plugin"),
+        Fixture("schema-provider", "schema-provider"),
         *(
             Fixture(
                 f"callback-{role}-{version}",

@@ -11,7 +11,15 @@ from xml.etree import ElementTree
 
 import pytest
 
-from interop.bench import calls, complete, document, fleets, plot, starts
+from interop.bench import (
+    calls,
+    complete,
+    document,
+    fleets,
+    plot,
+    starts,
+    terraform,
+)
 from interop.bench.contenders import HOSTS, PLUGINS
 from interop.bench.idle_streams import bytes_of_idle_streams
 from interop.bench.results import Results
@@ -20,6 +28,7 @@ from interop.bench.sizes import QUICK
 from interop.bench.table import NOTHING, report
 from interop.bench.targets import Target, targets
 from interop.bench.turns import turns
+from interop.bench.wide_schema import wide_schema
 from interop.fixtures import ROOT
 
 # About a hundred processes start, some of them twice as slowly as anybody would.
@@ -60,6 +69,9 @@ def test_everybody_answers_everything_in_a_quick_run() -> None:
         times = {name: cells[0] for name, cells in table.items() if name}
         assert NOTHING not in times.values()
     assert rows(done.stdout, "### Many plugins under one host")
+    measured = rows(done.stdout, "### Terraform")
+    assert {terraform.SCHEMA, terraform.ENCODE, terraform.PLAN} <= measured.keys()
+    assert NOTHING not in {time for _, time, _ in measured.values()}
     assert "this run is a smoke test" in done.stdout
 
 
@@ -79,7 +91,11 @@ def made_up(sizes: float = 1.0) -> Results:
     for contender in fleets.FLEETS:
         for figure in fleets.figures(QUICK):
             _thrice(many, figure, contender.name, sizes)
-    return Results(QUICK, hosts, plugins, begun, many, stream_bytes=400)
+    cloud = Samples()
+    for figure, names in terraform.FIGURES.items():
+        for name in filter(None, names):
+            _thrice(cloud, figure, name, sizes)
+    return Results(QUICK, hosts, plugins, begun, many, cloud, stream_bytes=400)
 
 
 def _thrice(samples: Samples, figure: str, name: str, value: float) -> None:
@@ -166,6 +182,18 @@ def test_what_a_peer_cannot_do_is_not_missing() -> None:
     del results.hosts.values[figure, name]
     results.hosts.refuse(figure, name, "message larger than max")
     assert not complete.missing(results)
+
+
+def test_a_terraform_host_that_refuses_is_named_with_its_reason() -> None:
+    results = made_up()
+    results.terraform.refuse(terraform.PLAN, terraform.SECURE, "it has ended")
+    assert complete.missing(results) == [
+        f"{terraform.SECURE}, {terraform.PLAN}: it has ended"
+    ]
+
+
+def test_the_wide_schema_has_five_megabytes() -> None:
+    assert 4_900_000 < len(wide_schema()) < 5_100_000
 
 
 def test_the_plot_is_a_picture_with_a_bar_for_each() -> None:

@@ -19,6 +19,7 @@ def missing(results: Results) -> list[str]:
     return [
         *_missing(results.hosts, HOSTS, IMPOSSIBLE),
         *_missing(results.plugins, PLUGINS, set()),
+        *_refused(results.terraform, set()),
     ]
 
 
@@ -27,11 +28,15 @@ def _missing(
     contenders: tuple[Contender, ...],
     impossible: set[tuple[str, str]],
 ) -> Iterator[str]:
-    for (figure, name), reason in samples.refusals.items():
-        if (figure, name) not in impossible:
-            yield f"{name}, {figure}: {reason}"
+    yield from _refused(samples, impossible)
     for contender in contenders:
         for figure in calls.CALLS:
             key = (figure, contender.name)
             if key not in samples.values.keys() | samples.refusals.keys():
                 yield f"{contender.name}, {figure}: not asked"
+
+
+def _refused(samples: Samples, impossible: set[tuple[str, str]]) -> Iterator[str]:
+    for (figure, name), reason in samples.refusals.items():
+        if (figure, name) not in impossible:
+            yield f"{name}, {figure}: {reason}"

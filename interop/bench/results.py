@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from interop.bench import calls, fleets, starts
+from interop.bench import calls, fleets, starts, terraform
 from interop.bench.contenders import HOSTS, PLUGINS
 from interop.bench.idle_streams import bytes_of_idle_streams
 from interop.bench.samples import Samples
@@ -18,6 +18,7 @@ class Results:
     plugins: Samples
     starts: Samples
     fleets: Samples
+    terraform: Samples
     stream_bytes: float
     """What an idle multiplexed stream takes."""
 
@@ -30,5 +31,6 @@ class Results:
             plugins=calls.measure(PLUGINS, sizes),
             starts=starts.measure(sizes),
             fleets=fleets.measure(sizes),
+            terraform=terraform.measure(sizes),
             stream_bytes=bytes_of_idle_streams(sizes.streams),
         )

@@ -23,6 +23,10 @@ class Spread:
         )
         return cls(low, middle, high)
 
+    def scaled(self, factor: float) -> "Spread":
+        """Return the same in another unit."""
+        return Spread(self.low * factor, self.middle * factor, self.high * factor)
+
     @property
     def is_noisy(self) -> bool:
         """Whether the quartiles are too far apart for the median to say much."""

@@ -25,6 +25,12 @@ class Sizes:
     """How many plugins one host has: first, then, at last."""
     streams: int
     """Idle streams of one multiplexed session."""
+    schemas: int
+    """Calls for a schema of 5 MB."""
+    values: int
+    """Times that a value of 1 MB is encoded, and decoded."""
+    plans: int
+    """Plans of a Terraform resource."""
 
 
 FULL = Sizes(
@@ -39,6 +45,9 @@ FULL = Sizes(
     fleets=5,
     fleet=(1, 10, 50),
     streams=1000,
+    schemas=3,
+    values=5,
+    plans=20,
 )
 QUICK = Sizes(
     rounds=1,
@@ -52,4 +61,7 @@ QUICK = Sizes(
     fleets=1,
     fleet=(1, 2, 3),
     streams=10,
+    schemas=1,
+    values=1,
+    plans=2,
 )

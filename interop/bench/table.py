@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from interop.bench import calls, fleets, starts
+from interop.bench import calls, fleets, starts, terraform
 from interop.bench.contenders import HOSTS, PLUGINS, RAW
 from interop.bench.results import Results
 from interop.bench.samples import Samples, Spread
@@ -31,6 +31,8 @@ def report(results: Results, targets: Sequence[Target]) -> str:
             _starts(results.starts, starts.HELLO, starts.HELLO_FLOOR, plugins),
             "### Many plugins under one host",
             _fleets(results),
+            "### Terraform",
+            _terraform(results.terraform),
             f"An idle multiplexed stream takes {results.stream_bytes:,.0f} bytes.",
         )
     )
@@ -99,6 +101,20 @@ def _fleets(results: Results) -> str:
         show = _quantity(figure)
         rows.append((figure, *(show(samples.spread(figure, name)) for name in names)))
     return _table(("", *names), rows)
+
+
+def _terraform(samples: Samples) -> str:
+    rows = [
+        (
+            figure,
+            name,
+            _time(samples.spread(figure, name)),
+            str(samples.ratio(figure, name, floor) or NOTHING) if floor else NOTHING,
+        )
+        for figure, (floor, *others) in terraform.FIGURES.items()
+        for name in filter(None, (floor, *others))
+    ]
+    return _table(("", "of", "time", "ratio"), rows)
 
 
 def _quantity(figure: str) -> Callable[[Spread | None], str]:

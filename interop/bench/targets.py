@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from interop.bench import calls, fleets, starts
+from interop.bench import calls, fleets, starts, terraform
 from interop.bench.contenders import AIO, MULTIPLEXED, PEER, PLAIN, RAW, SECURE
 from interop.bench.results import Results
 from interop.bench.samples import Samples, Spread
@@ -71,6 +71,7 @@ def targets(results: Results) -> list[Target]:
         *_plugin_calls(results.plugins),
         *_starts(results.starts),
         *_fleets(results.fleets, results.sizes),
+        *_terraform(results.terraform),
     ]
 
 
@@ -129,3 +130,16 @@ def _fleets(samples: Samples, sizes: Sizes) -> Iterator[Target]:
     has_cores = (os.cpu_count() or 1) >= CORES_FOR_FOURFOLD
     lacking = "" if has_cores else f"it takes {CORES_FOR_FOURFOLD} cores"
     yield Target(what, faster, 4, is_floor=True, lacking=lacking)
+
+
+def _terraform(samples: Samples) -> Iterator[Target]:
+    for name, link in ((terraform.PLAIN, "plain"), (terraform.SECURE, "AutoMTLS")):
+        slower = samples.ratio(terraform.SCHEMA, name, terraform.RAW)
+        what = f"Terraform: {terraform.SCHEMA}, {link}, to grpcio in plain text"
+        yield Target(what, slower, 1.2)
+    for figure in (terraform.ENCODE, terraform.DECODE):
+        slower = samples.ratio(figure, terraform.CTY, terraform.MSGPACK)
+        yield Target(f"Terraform: {figure}, CPU, to msgpack", slower, 3)
+    seconds = samples.spread(terraform.PLAN, terraform.SECURE)
+    what = f"Terraform: {terraform.PLAN}, AutoMTLS"
+    yield Target(what, seconds and seconds.scaled(1000), 10, unit="ms")

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 UNLIMITED = (
@@ -11,10 +11,15 @@ UNLIMITED = (
 )
 
 
+ECHO = {"ECHO_PLUGIN": "5f0c1a5e", "PLUGIN_PROTOCOL_VERSIONS": "1"}
+
+
 @contextmanager
-def started(command: list[str]) -> Iterator[tuple[int, str]]:
+def started(
+    command: list[str], variables: Mapping[str, str] = ECHO
+) -> Iterator[tuple[int, str]]:
     """Start a plugin in plain text; yield its pid and its gRPC target."""
-    env = {**os.environ, "ECHO_PLUGIN": "5f0c1a5e", "PLUGIN_PROTOCOL_VERSIONS": "1"}
+    env = {**os.environ, **variables}
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:

@@ -96,7 +96,11 @@ def seconds(call: Callable[..., object], *arguments: object) -> float:
 
 def answer(host: Host) -> None:
     """Carry out what stdin asks for, until it ends."""
-    commands = Commands(host)
+    carry_out(Commands(host))
+
+
+def carry_out(commands: object) -> None:
+    """Call the methods that stdin names, with its numbers, until it ends."""
     for line in sys.stdin:
         name, *numbers = line.split()
         try:
