@@ -4,6 +4,7 @@ The host is that of examples/vault.
 """
 
 import hashlib
+import os
 import socket
 import ssl
 import subprocess
@@ -21,7 +22,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from goplugin_py import ChecksumMismatch, Client, VersionMismatch
-from interop.fixtures import binary
+from interop.fixtures import ROOT, binary
 from interop.python_host import WAIT, mode_of
 from interop.vault_host import EXAMPLE
 
@@ -172,6 +173,31 @@ def test_the_tour_shows_what_it_says(nothing_left: Path) -> None:
         check=False,
     )
     assert (done.stdout, done.returncode) == (TOUR, 0), done.stderr
+
+
+def test_the_documented_host_works(nothing_left: Path, tmp_path: Path) -> None:
+    """docs/vault.md: the snippet, where what it names is given."""
+    (kv,) = kv_command()
+    (tmp_path / "vault-plugin-secrets-kv").symlink_to(kv)
+    text = (ROOT / "docs" / "vault.md").read_text()
+    snippet = text.partition("```python\n")[2].partition("```")[0]
+    source = (
+        "import hashlib\n"
+        "from mount import Mount, plugin_config\n"
+        "from goplugin_py import Client\n"
+        "plugin = open('vault-plugin-secrets-kv', 'rb').read()\n"
+        "checksum = hashlib.sha256(plugin).digest()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", source + snippet],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(EXAMPLE)},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert "{'password': 's3cret'}" in done.stdout, done.stderr
 
 
 # Start
