@@ -5,9 +5,9 @@ under an id, and then the right one.
 """
 
 import ast
+import re
 import threading
 from collections.abc import Callable
-from random import Random
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -21,106 +21,24 @@ from goplugin_py.services.exchange import MAX_ADDRESS, SocketExchange
 from goplugin_py.services.multiplex import run
 from goplugin_py.services.router import Router
 from goplugin_py.wire.address import MAX_PATH, Address
-from interop.fuzz.handshake import ADDRESSES, is_literal
+from interop.fuzz.handshake import is_literal
 from interop.fuzz.judge import from_base64
-from interop.fuzz.mutation import PIECES, mutated
+from interop.fuzz.messages import (
+    BARRIER,
+    GOOD_ANSWER,
+    GOOD_OFFER,
+    ID,
+    make_answer,
+    make_knock,
+    make_offer,
+    with_message,
+)
 from interop.fuzz.subject import Case, Divergence, Subject, Verdict
 
-ID, BARRIER = 5, 0xBA881E8
 ENDED = "the stream ends"
 NOTHING = "nothing"
 OPENS = "a stream is opened"
-
 FAILED = "the dial fails"
-
-KNOCK = ConnInfo.Knock(knock=True)
-GOOD_OFFER = ConnInfo(service_id=ID, network="unix", address="/judge/nothing")
-GOOD_ANSWER = ConnInfo(service_id=ID, knock=ConnInfo.Knock(knock=True, ack=True))
-BARRIER_OFFER = ConnInfo(service_id=BARRIER, network="unix", address="/judge/barrier")
-BARRIER_KNOCK = ConnInfo(service_id=BARRIER, knock=KNOCK)
-
-
-def _make_offer(random: Random) -> Case:
-    network, _, address = random.choice(ADDRESSES).partition(b"|")
-    fields = [(2, network), (3, _text(random, address))]
-    if random.random() < 0.2:
-        fields.append((4, _knock(random, [(1, 1)])))
-    return _case(random, fields, GOOD_OFFER)
-
-
-def _make_knock(random: Random) -> Case:
-    fields = [(4, _knock(random, [(1, 1)]))]
-    return _case(random, fields, None)
-
-
-def _make_answer(random: Random) -> Case:
-    fields = [(4, _knock(random, [(1, 1), (2, 1)]))]
-    return _case(random, fields, GOOD_ANSWER)
-
-
-def _text(random: Random, usual: bytes) -> bytes:
-    return usual if random.random() < 0.7 else mutated(random, usual)
-
-
-def _knock(random: Random, fields: list[tuple[int, int | bytes]]) -> bytes:
-    others: list[tuple[int, int | bytes]] = [
-        (3, _text(random, b"words")),
-        (1, 0),
-        (2, 1),
-    ]
-    if random.random() < 0.4:
-        fields = [*fields, random.choice(others)]
-    if random.random() < 0.2:
-        fields = fields[1:]
-    return b"".join(_field(*field) for field in fields)
-
-
-def _case(
-    random: Random,
-    fields: list[tuple[int, bytes]],
-    good: ConnInfo | None,
-) -> Case:
-    service_id = random.choice([ID] * 8 + [0, 1, ID + (1 << 32), (1 << 64) - 1])
-    parts = [_field(1, service_id), *(_field(*field) for field in fields)]
-    if random.random() < 0.3:
-        parts = _rearranged(random, parts)
-    message = b"".join(parts)
-    if random.random() < 0.15:
-        message = mutated(random, message)
-    return _with(message, good)
-
-
-def _with(message: bytes, good: ConnInfo | None) -> Case:
-    """Return the case of a message, and what shows that it was read."""
-    barrier = BARRIER_OFFER if good is GOOD_OFFER else BARRIER_KNOCK
-    return {
-        "id": ID,
-        "message": message,
-        "good": good.SerializeToString() if good is not None else b"",
-        "barrier": barrier.SerializeToString(),
-    }
-
-
-def _rearranged(random: Random, parts: list[bytes]) -> list[bytes]:
-    unknown = _field(random.choice([2, 4, 5, 99]), random.choice(PIECES))
-    group = b"\x2b\x2c"  # of number 5, empty
-    new = random.choice([[], [unknown], [group], parts[:1], [_field(1, ID)]])
-    parts = [*parts, *new]
-    random.shuffle(parts)
-    return parts[random.randint(0, 1) :]
-
-
-def _field(number: int, value: int | bytes) -> bytes:
-    """Encode one field as protobuf does."""
-    if isinstance(value, int):
-        return _varint(number << 3) + _varint(value)
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _varint(number: int) -> bytes:
-    if number < 0x80:
-        return bytes((number,))
-    return bytes((number & 0x7F | 0x80,)) + _varint(number >> 7)
 
 
 # Offers
@@ -277,10 +195,28 @@ def _looks_up(case: Case, go: Verdict, ours: Verdict) -> bool:
 
 def _example(good: ConnInfo, network: str, address: str) -> Case:
     message = ConnInfo(service_id=ID, network=network, address=address)
-    return _with(message.SerializeToString(), good)
+    return with_message(message.SerializeToString(), good)
+
+
+TOO_LONG = re.compile(rb"[\x80-\xff]{9}[\x02-\x7f]")
+
+
+def _is_too_long(case: Case, go: Verdict, ours: Verdict) -> bool:
+    differ = (go == ENDED) != (ours == ENDED)
+    return differ and TOO_LONG.search(case["message"]) is not None
+
+
+def _too_long(good: ConnInfo | None) -> Divergence:
+    return Divergence(
+        "number of more than 64 bits",
+        "Go's protobuf refuses it, Python's cuts it off. No encoder writes it.",
+        with_message(b"\x08" + b"\xff" * 9 + b"\x7f", good),
+        _is_too_long,
+    )
 
 
 OFFER_DIVERGENCES = (
+    _too_long(GOOD_OFFER),
     Divergence(
         "address at which nobody can listen",
         "An empty or too long path, a NUL, port 0 or the name of a service: "
@@ -307,6 +243,7 @@ OFFER_DIVERGENCES = (
 )
 
 ANSWER_DIVERGENCES = (
+    _too_long(GOOD_ANSWER),
     Divergence(
         "answer without a knock",
         "Go gives the dial up; ours waits on for an answer that is one.",
@@ -317,7 +254,7 @@ ANSWER_DIVERGENCES = (
 
 OFFER = Subject(
     "offer",
-    _make_offer,
+    make_offer,
     _our_offer,
     _go_offer,
     mutable="message",
@@ -326,16 +263,17 @@ OFFER = Subject(
 )
 KNOCKED = Subject(
     "knock",
-    _make_knock,
+    make_knock,
     _our_knock,
     _go_knock,
     mutable="message",
     cost=3,
+    divergences=(_too_long(None),),
     request=_ask_for_answers,
 )
 ANSWERED = Subject(
     "answer",
-    _make_answer,
+    make_answer,
     _our_answer,
     _go_answer,
     mutable="message",
