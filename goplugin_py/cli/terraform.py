@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one of its commands; return the exit status."""
-    command = importlib.import_module(f"goplugin_py.cli.terraform_{options.task}")
+    try:
+        command = importlib.import_module(f"goplugin_py.cli.terraform_{options.task}")
+    except ModuleNotFoundError as exc:
+        if exc.name != "msgpack":
+            raise
+        needed = "pip install 'goplugin_py[terraform]'"
+        print(f"goplugin: providers need msgpack: {needed}", file=sys.stderr)
+        return 1
     status: int = command.run(options)
     return status

@@ -2,12 +2,10 @@
 
 import pytest
 
+from goplugin_py.cli import main
 from goplugin_py.cli.terraform_schema import address_of
 from tests.cli.terraform import Terraform
-
-
-def rows(terraform: Terraform) -> list[list[str]]:
-    return [line.split("  ") for line in terraform.out.splitlines()]
+from tests.peers import run_python
 
 
 @pytest.mark.parametrize("version", [5, 6])
@@ -124,7 +122,17 @@ def test_a_function_that_does_not_work_is_explained(
 def test_a_provider_that_is_not_there_is_explained(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from goplugin_py.cli import main
-
     assert main(["terraform", "schema", "./nothing"]) == 1
     assert "there is no provider './nothing'" in capsys.readouterr().err
+
+
+def test_without_the_extra_it_says_what_to_install() -> None:
+    """In a process of its own: here the library has been imported already."""
+    script = """
+import sys
+sys.modules["msgpack"] = None
+from goplugin_py.cli import main
+sys.exit(main(["terraform", "schema", "time"]))
+"""
+    _, errors = run_python(script, status=1)
+    assert "pip install 'goplugin_py[terraform]'" in errors
