@@ -56,6 +56,17 @@ def test_host_that_sends_no_versions_gets_the_lowest(env: dict[str, str]) -> Non
         assert plugin.fields[1] == "2"
 
 
+# Address
+
+
+def test_a_directory_may_have_a_name_that_is_no_text(short_tmp: Path) -> None:
+    """Go: a path is bytes, also in the line."""
+    directory = os.fsencode(short_tmp) + b"/\xff"
+    os.mkdir(directory)
+    report = run("unary", env={"TMPDIR": os.fsdecode(directory)})
+    report.assert_healthy()
+
+
 # Cookie
 
 

@@ -349,6 +349,19 @@ def test_long_temporary_directory_still_works(
     long.rmdir()
 
 
+@TLS
+def test_a_directory_may_have_a_name_that_is_no_text(
+    nothing_left: Path, auto_mtls: bool
+) -> None:
+    """Go: a path is bytes; the plugin prints it as it is."""
+    directory = os.fsencode(nothing_left) + b"/\xff"
+    os.mkdir(directory)
+    config = echo_config(auto_mtls=auto_mtls, env={"TMPDIR": os.fsdecode(directory)})
+    with echo(config) as (_, stub):
+        assert stub.Unary(Payload(number=7), timeout=WAIT).number == 7
+    os.rmdir(directory)
+
+
 # The cookie
 
 
