@@ -32,6 +32,8 @@ def _attribute(attribute: Attribute, path: Path) -> Iterator[CtyError]:
     if nested := attribute.nested_type:
         if nested.nesting is Nesting.GROUP:
             yield CtyError("an attribute can't be a group", path)
+        if nested.nesting is Nesting.SET and attribute.has_write_only:
+            yield CtyError("a set can't hold write-only attributes", path)
         if nested.nesting is Nesting.SET and attribute.type.has_dynamic:
             yield CtyError("a set can't hold dynamic attributes", path)
         for name, each in nested.attributes.items():
@@ -43,6 +45,8 @@ def _block(nested: NestedBlock, path: Path) -> Iterator[CtyError]:
         yield CtyError("a block's name is of a-z, 0-9 and _", path)
     if not _can_be_counted(nested):
         yield CtyError("the numbers of blocks do not go with the nesting", path)
+    if nested.nesting is Nesting.SET and nested.block.has_write_only:
+        yield CtyError("a set can't hold write-only attributes", path)
     if nested.nesting is Nesting.SET and nested.block.type.has_dynamic:
         yield CtyError("a set can't hold dynamic attributes", path)
     yield from schema_problems(nested.block, path)

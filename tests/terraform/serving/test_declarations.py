@@ -211,6 +211,15 @@ def _cycle() -> Any:
     return one(cyclic)
 
 
+def _secret_set() -> Any:
+    secret = type(
+        "Secret",
+        (Nested,),
+        {"__annotations__": {"key": str | None}, "key": attribute(write_only=True)},
+    )
+    return one(list[secret], attribute(nesting=Nesting.SET))  # type: ignore[valid-type]
+
+
 BROKEN: dict[str, tuple[Callable[[], object], str]] = {
     "no type for it": (lambda: one(bytes), "no type for the annotation"),
     "keys that are no strings": (lambda: one(dict[int, str]), "no type for"),
@@ -231,6 +240,7 @@ BROKEN: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "block in an attribute": (lambda: one(Inside), "can't have the block 'port'"),
     "an object in itself": (_cycle, "has itself inside"),
+    "write-only in a set": (_secret_set, "a set can't hold write-only"),
     "another nesting": (
         lambda: one(str, attribute(nesting=Nesting.SET)),
         "does not go with",
@@ -284,6 +294,9 @@ def test_a_provider_is_refused_as_a_whole() -> None:
     class Named(Thing):
         identity = ("nobody",)
 
+    class Stateless(DataSource):
+        key: str | None = attribute(write_only=True)
+
     def keyword(*, name: str) -> str:
         return name
 
@@ -291,6 +304,7 @@ def test_a_provider_is_refused_as_a_whole() -> None:
         ((Half,), r"needs a method delete\(\)"),
         ((Named,), "'nobody', which is no attribute"),
         ((Thing, Thing), "test_thing is offered twice"),
+        ((Stateless,), "is in no state, and so"),
         ((keyword,), "can't be named or left out"),
     ):
         with pytest.raises(Exception, match=text), served(*offered):

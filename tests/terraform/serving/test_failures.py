@@ -1,7 +1,7 @@
 """What goes wrong in an author's code, and what Terraform is told."""
 
 import logging
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,6 +17,7 @@ from goplugin_py.terraform.serving import (
     ProviderError,
     attribute,
     block,
+    warn,
 )
 from goplugin_py.terraform.serving.testing import provider_under_test
 from tests.terraform.serving.served import Thing, served, served_resource
@@ -51,6 +52,8 @@ class Breaking(Thing):
                 raise ProviderError("No", path=("parts", 0, "sizes", "big"))
             case "refuses in a set":
                 raise ProviderError("No", path=("some", 0, "name"))
+            case "exits":
+                raise SystemExit(1)
             case "has a bug":
                 raise ZeroDivisionError("a bug")
             case "half":
@@ -118,6 +121,13 @@ def test_an_unexpected_exception_is_short_for_users_and_whole_in_the_log(
     assert record.exc_info[0] is ZeroDivisionError
 
 
+def test_an_exit_is_an_error_and_not_an_end(breaking: HostResource) -> None:
+    """Nobody would answer the call otherwise."""
+    with pytest.raises(ApplyFailed, match="SystemExit: 1"):
+        made(breaking, how="exits")
+    assert made(breaking)["id"] == "made"
+
+
 def test_what_was_saved_survives_a_failed_creation(breaking: HostResource) -> None:
     """Terraform: a partial state of a creation is kept as tainted."""
     with pytest.raises(ApplyFailed, match="Only half") as caught:
@@ -150,9 +160,7 @@ WRONG_ANSWERS = {
 def test_a_wrong_answer_is_told_by_the_provider_and_kept(
     how: str, path: str, text: str, breaking: HostResource
 ) -> None:
-    with pytest.raises(
-        ApplyFailed, match=rf"Breaking\.create\(\) or update\(\) {text}"
-    ) as caught:
+    with pytest.raises(ApplyFailed, match=rf"Breaking\.create\(\) {text}") as caught:
         made(breaking, how=how, size=1)
     assert str(caught.value.path) == path
     assert caught.value.state is not None
@@ -291,11 +299,18 @@ def test_data_sources_and_ephemeral_resources_keep_what_is_configured() -> None:
 
 def test_functions_fail_with_the_argument_to_blame() -> None:
     def divide(one: int, *others: int) -> int:
+        warn("Careful")
         if 0 in others:
             raise ProviderError("Can't divide", "By nothing.", path="others")
         return one // others[0] if others else "nothing"  # type: ignore[return-value]
 
-    with served(divide) as provider:
+    def pick(size: Literal["s", "l"]) -> str:
+        return size
+
+    with served(divide, pick) as provider:
+        with pytest.raises(FunctionFailed, match="It must be one of 's', 'l'") as told:
+            provider.function("pick")("m")
+        assert told.value.argument == 0
         call = provider.function("divide")
         assert call(6, 3) == 2
         for arguments, position, text in (

@@ -128,7 +128,11 @@ WRONG: dict[str, tuple[Any, Any, str]] = {
     "a key": (dict[str, str], {1: "a"}, "The keys of a map are strings"),
     "a tuple": (tuple[str, int], ("a",), "2 elements are required"),
     "an object": (Port, "a", "A Port is required"),
-    "an attribute of it": (Port, {"number": 1, "size": 2}, "There is no such attribute"),
+    "an attribute of it": (
+        Port,
+        {"number": 1, "size": 2},
+        "There is no such",
+    ),
     "what no type is for": (Any, object(), "No type can be told"),
 }
 
@@ -145,7 +149,7 @@ def test_a_wrong_value_is_told_by_its_attribute_and_the_rest_is_kept(
     wrong = type(
         "Thing2", (Thing,), fields | {"__annotations__": hints, "create": create}
     )
-    text = text.replace("Create", r"Thing2\.create\(\) or update\(\) set a wrong value")
+    text = text.replace("Create", r"Thing2\.create\(\) set a wrong value")
     with (
         served_resource(wrong) as thing,
         pytest.raises(ApplyFailed, match=text) as caught,
