@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from goplugin_py.terraform.cty import GetAttr, Value
+from goplugin_py.terraform.cty import GetAttr, Value, is_wholly_known
 from goplugin_py.terraform.diagnostics import Diagnostic
 from goplugin_py.terraform.protocol import Protocol
 from goplugin_py.terraform.serving.catalogue import Catalogue, Kind
@@ -73,6 +73,23 @@ class Calls:
         instance = kind.layout.load(value)
         self.prepare(instance, private)
         return instance
+
+    def configured(
+        self, kind: Kind, value: Value, config: Value, private: bytes = b""
+    ) -> Any:
+        """Return an object of the author's class that knows its configuration."""
+        instance = self.instance(kind, value, private)
+        vars(instance)["_config"] = self.instance(kind, config, private)
+        return instance
+
+    def identify(self, field: Any, value: Value, kind: Kind) -> None:
+        """Put the identity of a resource into a field, if it has one yet."""
+        if kind.identity is None or value is None:
+            return
+        identity = {name: value[name] for name in kind.identity.attributes}
+        if None not in identity.values() and is_wholly_known(identity):
+            packed = self.protocol.pack_identity(identity, kind.identity.type)
+            field.CopyFrom(packed)
 
     def prepare(self, instance: Any, private: bytes) -> None:
         """Give an object what the author's methods find besides its attributes."""

@@ -145,6 +145,12 @@ class Catalogue:
         """
         for kind in self.resources.values():
             _check_methods(kind.model, "create", "delete")
+        for kind in (
+            self.provider,
+            *self.data_sources.values(),
+            *self.ephemeral_resources.values(),
+        ):
+            _check_states(kind)
         return ProviderSchema(
             provider=self.provider_schema,
             provider_meta=None,
@@ -184,6 +190,14 @@ class Catalogue:
 
 def _each(kinds: Mapping[str, Kind], of: Callable[[Kind], Schema]) -> dict[str, Schema]:
     return {name: of(kind) for name, kind in kinds.items()}
+
+
+def _check_states(kind: Kind) -> None:
+    if kind.block.has_write_only:
+        raise ConfigError(
+            f"{kind.model.__name__} is in no state, and so can't have write-only "
+            "attributes"
+        )
 
 
 def _check_methods(model: type[Resource], *methods: str) -> None:

@@ -57,7 +57,7 @@ def collected(
         raised.extend(exc.diagnostics)
     except CtyError as exc:
         raised.append(misfit(f"Invalid value in {what}", exc))
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:  # or nobody would answer the call
         _log.exception("%s failed", what)
         raised.append(_bug(what, exc))
     finally:
@@ -70,7 +70,7 @@ def _diagnostic(problem: Problem) -> Diagnostic:
     return Diagnostic(severity, problem.summary, problem.detail, _path(problem.path))
 
 
-def _bug(what: str, exc: Exception) -> Diagnostic:
+def _bug(what: str, exc: BaseException) -> Diagnostic:
     detail = (
         f"{type(exc).__name__}: {exc}\n\nThis is a bug in the provider. "
         "Its log has the traceback: set TF_LOG=error to see it."

@@ -20,7 +20,7 @@ from goplugin_py.terraform.schema import (
 )
 from goplugin_py.terraform.schema_rules import schema_problems
 from goplugin_py.terraform.serving.fields import AttributeSpec, BlockSpec
-from goplugin_py.terraform.serving.model import Model
+from goplugin_py.terraform.serving.model import Model, Nested
 from goplugin_py.terraform.serving.shapes import (
     Shape,
     as_set,
@@ -158,7 +158,9 @@ class Layout:
     @property
     def deprecated(self) -> str:
         """Why the class should not be used any more."""
-        message: str = getattr(self.model, "deprecated", None) or ""
+        if issubclass(self.model, Nested):
+            return ""  # there it may be the name of an attribute
+        message: str = getattr(self.model, "deprecated", "")
         return message
 
     @cached_property

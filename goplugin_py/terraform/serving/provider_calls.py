@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import logging
 from typing import Any
 
 from goplugin_py.terraform.cty import CtyError, Index, Value
-from goplugin_py.terraform.diagnostics import Diagnostic
+from goplugin_py.terraform.diagnostics import Diagnostic, Severity
 from goplugin_py.terraform.errors import DiagnosticError
 from goplugin_py.terraform.serving.calls import Calls, Session
 from goplugin_py.terraform.serving.diagnosing import collected
@@ -17,6 +18,8 @@ from goplugin_py.terraform.serving.schema_answer import SchemaWriter
 from goplugin_py.terraform.serving.validating import invalid_values
 
 __all__ = ["ProviderCalls"]
+
+_log = logging.getLogger("goplugin.terraform.serving")
 
 
 class ProviderCalls(Calls):
@@ -141,8 +144,11 @@ class ProviderCalls(Calls):
         told: list[Diagnostic] = []
         with collected(told, f"Function {request.name}"):
             self._call(request, answer)
-        if told:
-            self._fail(answer.error, request.name, told[0])
+        for each in told:
+            if each.severity is Severity.ERROR:
+                self._fail(answer.error, request.name, each)
+                break
+            _log.warning("%s", each)  # Terraform's functions have errors only
         return answer
 
     def _call(self, request: Any, answer: Any) -> None:

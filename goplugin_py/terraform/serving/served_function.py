@@ -51,8 +51,11 @@ class ServedFunction:
         Raises:
             CtyError: An argument is not of what an annotation allows.
         """
-        pairs = enumerate(zip(self.shapes_of(len(values)), values, strict=True))
-        arguments = [below(Index(i), shape.loaded, each) for i, (shape, each) in pairs]
+        shapes = self.shapes_of(len(values))
+        arguments = [
+            below(Index(index), shape.argument, value)
+            for index, (shape, value) in enumerate(zip(shapes, values, strict=True))
+        ]
         returned = self.call(*arguments)
         try:
             return self.result.dumped(returned)

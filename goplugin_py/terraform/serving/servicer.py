@@ -5,16 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from goplugin_py.terraform.protocol import Protocol
+from goplugin_py.terraform.serving.apply_calls import ApplyCalls
 from goplugin_py.terraform.serving.calls import Session
-from goplugin_py.terraform.serving.change_calls import ChangeCalls
 from goplugin_py.terraform.serving.other_calls import DataSourceCalls, EphemeralCalls
+from goplugin_py.terraform.serving.plan_calls import PlanCalls
 from goplugin_py.terraform.serving.provider import Provider
 from goplugin_py.terraform.serving.provider_calls import ProviderCalls
 from goplugin_py.terraform.serving.state_calls import StateCalls
 
 __all__ = ["methods_of"]
 
-_CALLS = (ProviderCalls, ChangeCalls, StateCalls, DataSourceCalls, EphemeralCalls)
+_CALLS = (
+    ProviderCalls,
+    PlanCalls,
+    ApplyCalls,
+    StateCalls,
+    DataSourceCalls,
+    EphemeralCalls,
+)
 
 
 def methods_of(provider: Provider, version: int) -> dict[str, Any]:

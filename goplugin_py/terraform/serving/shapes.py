@@ -77,6 +77,12 @@ class Shape:
         if seen is not None and not isinstance(seen, Unknown):
             self.check(seen)
 
+    def argument(self, value: Value) -> Any:
+        """Return what a function of an author's is called with for a value."""
+        seen = self.loaded(value)
+        self.checked(seen)
+        return seen
+
     def dumped(self, value: Any) -> Value:
         """Return the value of what an author made."""
         if value is None or isinstance(value, Unknown):

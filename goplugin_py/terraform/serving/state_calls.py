@@ -14,7 +14,6 @@ from goplugin_py.terraform.errors import DiagnosticError
 from goplugin_py.terraform.legacy import with_blocks
 from goplugin_py.terraform.serving.calls import Calls, call, private_bytes
 from goplugin_py.terraform.serving.catalogue import Kind, overrides
-from goplugin_py.terraform.serving.identities import identity_of
 from goplugin_py.terraform.serving.planning import without_write_only
 from goplugin_py.terraform.serving.problems import Gone, ProviderError
 from goplugin_py.terraform.serving.resource import MovedState
@@ -44,7 +43,7 @@ class StateCalls(Calls):
         value = self._known(instance, kind, "read")
         self.pack(answer.new_state, value, kind)
         answer.private = private_bytes(instance)
-        self._identify(answer.new_identity, value, kind)
+        self.identify(answer.new_identity, value, kind)
 
     def _known(self, instance: Any, kind: Kind, method: str) -> Value:
         value = without_write_only(kind.layout, kind.layout.dump(instance))
@@ -55,12 +54,6 @@ class StateCalls(Calls):
         ]:
             raise DiagnosticError(told)
         return value
-
-    def _identify(self, field: Any, value: Value, kind: Kind) -> None:
-        identity = identity_of(kind, value)
-        if identity is not None and kind.identity is not None:
-            packed = self.protocol.pack_identity(identity, kind.identity.type)
-            field.CopyFrom(packed)
 
     @call("Importing")
     def ImportResourceState(self, request: Any, answer: Any, kind: Kind) -> None:
@@ -79,7 +72,7 @@ class StateCalls(Calls):
         imported = answer.imported_resources.add(type_name=kind.type_name)
         self.pack(imported.state, value, kind)
         imported.private = private_bytes(instance)
-        self._identify(imported.identity, value, kind)
+        self.identify(imported.identity, value, kind)
 
     def _set_identity(self, instance: Any, message: Any, kind: Kind) -> None:
         assert kind.identity is not None
@@ -126,7 +119,7 @@ class StateCalls(Calls):
             )
         value = kind.layout.dump(moved)
         self._pack_stored(answer.target_state, value, kind)
-        self._identify(answer.target_identity, value, kind)
+        self.identify(answer.target_identity, value, kind)
 
     def _moved(self, request: Any, kind: Kind) -> Mapping[str, Any] | None:
         if not overrides(kind.model, "move_state"):
