@@ -86,13 +86,14 @@ def request(case: Case) -> Case:
     return {**case, "sent": len(Run(case).sent)}
 
 
+EXCEEDED = "recv window exceeded"
 # Why a session ends: parts of what we say, and what Go says.
 REASONS = {
     "speaks yamux version": "invalid protocol version",
     "unknown frame type": "invalid msg type",
     "opened twice": "duplicate stream initiated",
     "ended twice": "unexpected flag",
-    "with a credit of": "recv window exceeded",
+    "with a credit of": EXCEEDED,
     "it saw a breach": "yamux protocol error",
     "it failed": "remote yamux internal error",
     "ended the session: code": "unexpected go away received",
@@ -178,9 +179,19 @@ def _shows(name: str) -> Callable[[Case, Verdict, Verdict], bool]:
     return applies
 
 
+def _is_uncounted(case: Case, go: Verdict, ours: Verdict) -> bool:
+    if go != EXCEEDED or ours == EXCEEDED:
+        return False
+    # Our session goes on, perhaps to another breach.
+    return isinstance(ours, str) or any(
+        stream["state"] == STATES[State.REMOTE_CLOSED]
+        for stream in ours["streams"].values()
+    )
+
+
 def _example(*frames: tuple[int, int, int, bytes], opened: int = 0) -> Case:
     data = b"".join(
-        HEADER.pack(0, kind, flags, 1, length) + payload
+        HEADER.pack(0, kind, flags, 1, length) + payload[:length]
         for kind, flags, length, payload in frames
     )
     own = {"opened": opened, "closed": 0, "go_away": False}
@@ -199,6 +210,14 @@ DIVERGENCES = (
         "Go buffers it for a reader that has usually seen the end; ours drops it.",
         _example((UPDATE, SYN | FIN, 0, b""), (DATA, 0, 5, b"later")),
         _shows(LATE),
+    ),
+    Divergence(
+        "too much data after FIN",
+        "Go counts it against the credit, and ends the session.",
+        _example(
+            (DATA, SYN | FIN, 0, b""), *[(DATA, 0, WINDOW - 1, bytes(WINDOW))] * 2
+        ),
+        _is_uncounted,
     ),
     Divergence(
         CUT,
