@@ -189,12 +189,12 @@ def _is_uncounted(case: Case, go: Verdict, ours: Verdict) -> bool:
     )
 
 
-def _example(*frames: tuple[int, int, int, bytes], opened: int = 0) -> Case:
+def _example(*frames: tuple[int, int, int, bytes]) -> Case:
     data = b"".join(
         HEADER.pack(0, kind, flags, 1, length) + payload[:length]
         for kind, flags, length, payload in frames
     )
-    own = {"opened": opened, "closed": 0, "go_away": False}
+    own = {"opened": 0, "closed": 0, "go_away": False}
     return {"is_client": False, **own, "bytes": data}
 
 

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,14 +50,18 @@ def _ask_one_process(
     requests = [
         json.dumps({"kind": kind, "case": case}, default=_base64) for case in cases
     ]
-    ended = subprocess.run(
-        [binary("judge")],
-        input="\n".join(requests),
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=TIMEOUT,
-    )
+    # A Go host that dies leaves its directory. A path below /tmp is short enough for a
+    # socket.
+    with tempfile.TemporaryDirectory(prefix="judge-", dir="/tmp") as directory:
+        ended = subprocess.run(
+            [binary("judge")],
+            input="\n".join(requests),
+            capture_output=True,
+            check=False,
+            text=True,
+            timeout=TIMEOUT,
+            env={**os.environ, "TMPDIR": directory},
+        )
     answered = [json.loads(line) for line in ended.stdout.split("\n")[:-1]]
     if ended.returncode == 0:
         return answered, None
