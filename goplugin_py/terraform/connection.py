@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from goplugin_py import Client, ClientClosed, ConnectionLost, ExitStatus
+from goplugin_py import Client, ClientClosed, ConnectionLost
 from goplugin_py.terraform.diagnostics import (
     Diagnostic,
     Severity,
@@ -116,23 +116,27 @@ class Connection:
             case grpc.StatusCode.UNIMPLEMENTED:
                 return NotSupported(f"the provider has no call {name}: {details}")
             case grpc.StatusCode.UNAVAILABLE:
-                return self._lost(name, self.client.wait(STATUS_TIMEOUT), details)
-            case grpc.StatusCode.CANCELLED:
-                # What `close` does to a call; a provider's own word if it lives on.
-                if (status := self.client.wait(STATUS_TIMEOUT)) is not None:
-                    return self._lost(name, status, details)
+                status = self.client.wait(STATUS_TIMEOUT)
+                ended = "" if status is None else f" and ended with status {status}"
+                return ConnectionLost(
+                    f"the provider hung up during {name}{ended} ({details})", status
+                )
+            case grpc.StatusCode.CANCELLED if self._is_closed():
+                return ConnectionLost(
+                    f"the provider was closed during {name}", self.client.exit_status
+                )
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return ConnectionLost(f"the provider did not answer {name} in time")
         summary = f"The provider failed to answer {name}"
         return DiagnosticError([error(summary, f"{code.name}: {details}")])
 
-    def _lost(
-        self, name: str, status: ExitStatus | None, details: str
-    ) -> ConnectionLost:
-        ended = "" if status is None else f" and ended with status {status}"
-        return ConnectionLost(
-            f"the provider hung up during {name}{ended} ({details})", status
-        )
+    def _is_closed(self) -> bool:
+        """Tell whether the provider was closed; waits until it is, if it is to be."""
+        try:
+            self.client.start()  # does nothing when it runs
+        except ClientClosed:
+            return True
+        return False
 
 
 def _wait(future: Any, progress: Progress | None, interval: float) -> Any:

@@ -48,6 +48,7 @@ class Fake:
         self._stopped = threading.Event()
         self._plans = itertools.count()
         self._happened: list[str] = []
+        self._is_unstoppable = False
 
     def _answer(self, call: str, **fields: Any) -> Any:
         name = call if call == "GetProviderSchema" else self._protocol.rpc(call)
@@ -128,6 +129,7 @@ class Fake:
     def configure(self, request: Any, context: Any) -> Any:
         kind = Object({"token": STRING})
         token = self._read(request.config, kind)["token"]
+        self._is_unstoppable = token == "unstoppable"
         warned = [self._told(2, "Old token", "token")] if token == "old" else []
         wrong = [self._told(1, "Wrong token", "token")] if token == "wrong" else []
         return self._answer("ConfigureProvider", diagnostics=warned + wrong)
@@ -360,6 +362,8 @@ class Fake:
         yield event(completed=event.Completed(diagnostics=told))
 
     def stop(self, request: Any, context: Any) -> Any:
+        if self._is_unstoppable:
+            return self._answer("StopProvider", Error="Not now.")
         self._happened.append("a stop was asked for")
         self._stopped.set()
         return self._answer("StopProvider")

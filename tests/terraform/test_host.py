@@ -1,6 +1,7 @@
 """The host kit with a provider that breaks the rules when told to."""
 
 import pickle
+import threading
 from dataclasses import replace
 
 import pytest
@@ -351,3 +352,20 @@ def test_a_closed_provider_says_so() -> None:
     with pytest.raises(ClientClosed):
         thing.plan({"name": "a"})
     provider.close()
+
+
+def test_a_provider_that_is_closed_in_an_apply_leaves_the_last_known_state() -> None:
+    with launch() as provider:
+        thing = provider.resource("fake_thing")
+        state = made(thing)
+        plan = thing.plan({"name": "deaf"}, state)
+        closing = threading.Thread(target=provider.close)
+
+        def close(_: float) -> None:
+            if closing.ident is None:
+                closing.start()
+
+        with pytest.raises(ApplyInterrupted, match="was closed during Apply") as caught:
+            plan.apply(progress=close, progress_interval=0.1)
+        assert caught.value.state == state
+        closing.join()
