@@ -17,7 +17,8 @@ from goplugin_py.terraform.schema import (
     Schema,
     ServerCapabilities,
 )
-from goplugin_py.terraform.serving.layout import Layout, layout_of
+from goplugin_py.terraform.serving.declaring import layout_of
+from goplugin_py.terraform.serving.layout import Layout
 from goplugin_py.terraform.serving.model import Model
 from goplugin_py.terraform.serving.provider import (
     Provider,

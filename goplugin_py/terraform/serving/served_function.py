@@ -11,8 +11,9 @@ from typing import Any
 from goplugin_py import ConfigError
 from goplugin_py.terraform.cty import CtyError, Index, Value
 from goplugin_py.terraform.schema import Function, Parameter
+from goplugin_py.terraform.serving.declaring import layout_of
 from goplugin_py.terraform.serving.function import FunctionSpec, spec_of
-from goplugin_py.terraform.serving.layout import description_of, layout_of
+from goplugin_py.terraform.serving.layout import description_of
 from goplugin_py.terraform.serving.shapes import Shape, below, shape_of
 
 __all__ = ["ServedFunction", "described_function"]

@@ -31,7 +31,7 @@ from goplugin_py.terraform.serving import (
     block,
     function,
 )
-from goplugin_py.terraform.serving.layout import layout_of
+from goplugin_py.terraform.serving.declaring import layout_of
 from tests.terraform.serving.served import Thing, provider_of, served
 
 
