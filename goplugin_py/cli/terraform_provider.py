@@ -13,8 +13,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from goplugin_py import Client
+from goplugin_py.cli.terraform_address import running
 from goplugin_py.errors import PluginError, TLSRefused
 from goplugin_py.terraform import InvalidConfig, Provider, ProviderWarning
+from goplugin_py.terraform.provider import client_config
 
 __all__ = ["BadInput", "complain", "read_config", "with_provider"]
 
@@ -55,6 +58,9 @@ def with_provider(
 
 
 def _launched(options: argparse.Namespace) -> Provider:
+    if (reattach := running(options.provider)) is not None:
+        config = client_config(None, {"reattach": reattach, "logger": _quiet()})
+        return Provider(Client(config))
     return Provider.launch(
         options.provider,
         *options.arguments,

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from goplugin_py.cli.output import show_json, show_table
+from goplugin_py.cli.terraform_address import address_of
 from goplugin_py.cli.terraform_provider import with_provider
 from goplugin_py.cli.terraform_schema_json import KINDS, provider_schemas
 from goplugin_py.terraform import Provider, UnknownName
@@ -24,9 +24,6 @@ from goplugin_py.terraform.schema import (
     ProviderSchema,
     Schema,
 )
-
-_HOST = "registry.terraform.io"
-_NAMESPACE = "hashicorp"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -65,15 +62,6 @@ def _only(name: str, schema: ProviderSchema) -> ProviderSchema:
         raise UnknownName(f"the provider has no {name!r}")
     changes: dict[str, Any] = found
     return replace(schema, **changes)
-
-
-def address_of(provider: str) -> str:
-    """Return the address that a provider of a name or path has, as Terraform does."""
-    *above, name = (
-        Path(provider).name if Path(provider).is_file() else provider
-    ).split("/")
-    name = re.sub(r"^terraform-provider-|[_.].*$", "", name)
-    return "/".join([*[_HOST, _NAMESPACE][: 2 - len(above)], *above, name])
 
 
 def _kinds(schema: ProviderSchema) -> Iterator[tuple[str, Mapping[str, Any]]]:

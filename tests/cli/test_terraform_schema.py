@@ -3,7 +3,6 @@
 import pytest
 
 from goplugin_py.cli import main
-from goplugin_py.cli.terraform_schema import address_of
 from tests.cli.terraform import Terraform
 from tests.peers import run_python
 
@@ -74,21 +73,6 @@ def test_machines_get_one_provider_of_terraforms_form(terraform: Terraform) -> N
             }
         },
     }
-
-
-@pytest.mark.parametrize(
-    ("provider", "address"),
-    [
-        ("time", "registry.terraform.io/hashicorp/time"),
-        ("terraform-provider-time", "registry.terraform.io/hashicorp/time"),
-        ("acme/x", "registry.terraform.io/acme/x"),
-        ("example.com/acme/x", "example.com/acme/x"),
-        (__file__, "registry.terraform.io/hashicorp/test"),
-    ],
-    ids=["name", "long name", "namespace", "whole address", "path"],
-)
-def test_an_address_is_made_up_from_a_name(provider: str, address: str) -> None:
-    assert address_of(provider) == address
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
