@@ -9,9 +9,18 @@ from typing import Any
 
 import pytest
 
-from interop.terraform_cases import CASES, NOTES, SHELF, TIME, Case, executables
+from interop.terraform_cases import (
+    CASES,
+    EXAMPLE,
+    NOTES,
+    SHELF,
+    TIME,
+    Case,
+    executables,
+)
 from interop.terraform_product import Product
 from tests.peers import SCRIPT_WAIT
+from tests.terraform.serving.debugging import VARIABLE, debugged
 
 pytestmark = pytest.mark.full
 
@@ -163,3 +172,23 @@ def test_a_plan_is_what_the_product_shows(twice: Twice) -> None:
 def assert_same(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert ours == {name: theirs.get(name) for name in ours}
     assert ("replace_paths" in ours) == ("replace_paths" in theirs)
+
+
+def test_one_running_provider_serves_both(product: Product) -> None:
+    """Nothing else leads to it: there are no overrides, and nothing is installed."""
+    source = f"""
+import sys
+sys.path.insert(0, {str(EXAMPLE)!r})
+from provider import NotesProvider
+from goplugin_py.terraform.serving import serve
+serve(NotesProvider(), address={NOTES!r})
+"""
+    product.configure("")
+    product.write_json(terraform={"required_providers": {"notes": {"source": NOTES}}})
+    with debugged(sys.executable, "-c", source, "-debug") as provider:
+        product.environ[VARIABLE] = provider.variable
+        product.run("init")
+        theirs = product.json("providers", "schema", "-json")
+        ours = goplugin(product, "schema", NOTES)
+        assert provider.process.poll() is None
+    assert without(ours, UNKNOWN_PARTS[product.name]) == theirs
