@@ -1,5 +1,6 @@
 """What the recorder keeps of tests, and what the pages make of it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -76,11 +77,15 @@ def record(directory: Path, processes: int) -> Path:
 
 
 @pytest.fixture(scope="module", params=[0, 2], ids=["alone", "xdist"])
-def results(
+def recorded(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Results:
-    directory = tmp_path_factory.mktemp("recorded")
-    return read([record(directory, request.param)])
+) -> Path:
+    return record(tmp_path_factory.mktemp("recorded"), request.param)
+
+
+@pytest.fixture
+def results(recorded: Path) -> Results:
+    return read([recorded])
 
 
 def named(results: Results, name: str) -> Outcome:
@@ -165,11 +170,24 @@ def test_the_summary_has_failures_by_name(results: Results) -> None:
     assert "- failed: `interop/test_some.py::test_fails (" in text
 
 
+def test_of_a_test_that_ran_again_the_later_outcome_counts(
+    recorded: Path, tmp_path: Path
+) -> None:
+    again = json.loads(recorded.read_text())
+    [name] = [name for name in again["tests"] if name.endswith("test_fails")]
+    again["tests"] = {name: again["tests"][name] | {"outcome": "passed"}}
+    later = tmp_path / "later.json"
+    later.write_text(json.dumps(again))
+    both = read([recorded, later])
+    assert named(both, "fails").outcome == "passed"
+    assert len(both.outcomes) == 8
+    assert len(both.environments) == 1
+
+
 def test_a_peer_without_a_test_is_an_error_and_no_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recorded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Unless matrix.yaml says why it may be missing."""
-    recorded = record(tmp_path, 0)
     assert write([recorded], tmp_path) == 1
     assert not (tmp_path / "MATRIX.md").exists()
     message = capsys.readouterr().err

@@ -70,12 +70,16 @@ class Results:
 
 
 def read(paths: Iterable[Path]) -> Results:
-    """Read files of the recorder; the order of the tests is always the same."""
+    """Read files of the recorder; of a test that ran twice, the later file counts.
+
+    The order of the tests is always the same.
+    """
     runs = [json.loads(path.read_text()) for path in paths]
-    outcomes = [outcome for run in runs for outcome in _outcomes(run)]
+    outcomes = {each.key: each for run in runs for each in _outcomes(run)}
+    environments = {run["runtime"]: run["environment"] for run in runs}
     return Results(
-        tuple((run["runtime"], run["environment"]) for run in runs),
-        tuple(sorted(outcomes, key=lambda each: (each.node_id, each.runtime))),
+        tuple(environments.items()),
+        tuple(outcomes[key] for key in sorted(outcomes)),
     )
 
 
