@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +24,7 @@ from goplugin_py.terraform import (
     ProviderWarning,
 )
 from goplugin_py.terraform.aio import Plan, Provider
-from interop.fixtures import binary
+from interop.fixtures import ROOT, binary
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
@@ -167,6 +169,24 @@ def test_everything_of_protocol_6_is_made(run: Run) -> None:
         assert await shelf.function("describe")(1, "and", "more") == "1 and more"
 
     run(SHELF, test)
+
+
+def test_the_documentation_shows_what_works(
+    nothing_left: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """docs/terraform.md: the program for asyncio, which finds the provider by name."""
+    page = (ROOT / "docs" / "terraform.md").read_text(encoding="utf-8")
+    found = re.search(
+        r"```python\n(from goplugin_py.terraform.aio .*?)```", page, re.DOTALL
+    )
+    assert found is not None
+    (tmp_path / TIME).symlink_to(binary(TIME))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    lines = [f"    {line}" for line in found[1].replace("1s", "1ms").splitlines()]
+    names: dict[str, Any] = {}
+    exec("\n".join(["async def main():", *lines, "    return state, parsed"]), names)
+    state, parsed = asyncio.run(names["main"]())
+    assert (state["create_duration"], parsed["month"]) == ("1ms", 1)
 
 
 def test_lists_and_actions_are_streams(run: Run) -> None:

@@ -12,6 +12,7 @@ import pytest
 from goplugin_py.terraform import ApplyFailed, ApplyInterrupted, State
 from goplugin_py.terraform.aio import Plan, Provider, operation
 from tests.aio.conftest import Run, eventually, our_threads
+from tests.peers import until
 from tests.terraform.aio.fake import cancelled, happened, launch, launched, made
 
 
@@ -136,8 +137,7 @@ def test_an_apply_that_was_done_when_it_was_cancelled_tells_its_state(
         applying = asyncio.create_task(plan.apply())
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        while working_threads():  # blocks the loop, which the thread does not need
-            pass
+        until(lambda: not working_threads())  # it blocks the loop
         interrupted = interruption(await cancelled(applying))
         assert interrupted.state is not None
         assert interrupted.state["id"] == "1"
