@@ -187,7 +187,8 @@ def go(case: Case, answer: Any) -> Verdict:
     address = from_base64(answer["address"])
     where: object = address
     if answer["network"] == "tcp":
-        host, _, port = address.decode().rpartition(":")
+        text = address.decode(errors="surrogateescape")
+        host, _, port = text.rpartition(":")
         where = place(host.strip("[]"), int(port))
     return {
         "version": answer["version"],
