@@ -37,8 +37,8 @@ def methods_of(provider: Provider, version: int) -> dict[str, Any]:
     protocol = Protocol(version)
     session = Session(provider, protocol)
     return {
-        protocol.rpc(name): getattr(calls(session), name)
-        for calls in _CALLS
-        for name in vars(calls)
+        protocol.rpc(name): getattr(calls, name)
+        for calls in (kind(session) for kind in _CALLS)
+        for name in vars(type(calls))
         if name[0].isupper()
     }
