@@ -9,7 +9,8 @@ import pytest
 from interop.terraform_cases import EXAMPLE, NOTES, executables
 from interop.terraform_product import NOTHING_TO_DO, SOMETHING_TO_DO, Product
 
-pytestmark = pytest.mark.full
+# Some tests start a provider twenty times, each time an interpreter.
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 CONFIGURATION = """\
 terraform {

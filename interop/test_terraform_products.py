@@ -22,7 +22,8 @@ from interop.terraform_product import Product
 from tests.peers import SCRIPT_WAIT
 from tests.terraform.serving.debugging import VARIABLE, debugged
 
-pytestmark = pytest.mark.full
+# Some tests start a provider twenty times, each time an interpreter.
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 # What Terraform 1.5.7 does not know of yet, and what OpenTofu 1.12.6 does not.
 UNKNOWN_PARTS = {

@@ -48,25 +48,42 @@ def test_a_plan_tells_machines_what_terraform_tells_them(terraform: Terraform) -
     }
 
 
-def test_a_plan_starts_from_what_exists(terraform: Terraform) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "head", "line"),
+    [
+        (
+            [config("a", zone=UPGRADED, size=9)],
+            "will be updated in place",
+            "~ size = 7 -> 9",
+        ),
+        (
+            [config("a", zone="z", size=7)],
+            "will be replaced, because of zone",
+            f'~ zone = "{UPGRADED}" -> "z"',
+        ),
+        ([config("a", zone=UPGRADED)], "needs no change", ""),
+        (
+            [config("a", zone=UPGRADED), "--replace"],
+            "will be replaced",
+            '~ id   = "1" -> (known after apply)',
+        ),
+        (["--destroy"], "will be destroyed", '- name = "a"'),
+    ],
+    ids=["update", "replacement", "nothing", "forced replacement", "destruction"],
+)
+def test_a_plan_starts_from_what_exists(
+    terraform: Terraform, arguments: list[str], head: str, line: str
+) -> None:
     """The fake upgrades the stored state, and says so in its zone."""
     assert terraform.apply(config("a")) == 0
-    terraform.plan(config("a", zone=UPGRADED, size=9))
-    assert terraform.out.splitlines() == [
-        "fake_thing will be updated in place",
-        "  ~ size = 7 -> 9",
-    ]
-    terraform.plan(config("a", zone="z", size=7))
-    assert (
-        terraform.out.splitlines()[0] == "fake_thing will be replaced, because of zone"
-    )
-    assert f'  ~ zone = "{UPGRADED}" -> "z"' in terraform.out.splitlines()
-    terraform.plan(config("a", zone=UPGRADED))
-    assert terraform.out == "fake_thing needs no change\n"
-    terraform.plan(config("a", zone=UPGRADED), "--replace")
-    assert terraform.out.splitlines()[0] == "fake_thing will be replaced"
-    terraform.plan("--destroy")
-    assert terraform.out.splitlines()[0] == "fake_thing will be destroyed"
+    assert terraform.plan(*arguments) == 0
+    first, *others = terraform.out.splitlines()
+    assert first == f"fake_thing {head}"
+    assert (f"  {line}" in others) if line else not others
+
+
+def test_a_plan_to_destroy_tells_machines_so(terraform: Terraform) -> None:
+    assert terraform.apply(config("a")) == 0
     terraform.plan("--destroy", "--json")
     assert terraform.value["change"]["actions"] == ["delete"]
     assert terraform.value["change"]["after"] is None
