@@ -19,6 +19,10 @@ from goplugin_py.terraform.serving.testing import provider_under_test
 from tests.terraform.serving.served import Thing, provider_of, served
 
 
+# Nothing takes this long, unless the test fails.
+LONG = 30.0
+
+
 class Part(Nested):
     name: str
 
@@ -115,17 +119,19 @@ def test_stop_reaches_what_waits_and_is_forgotten_with_the_next_run() -> None:
 
         def create(self) -> None:
             entered.set()
-            self.id = str(self.provider.stopping.wait(5))
+            self.id = str(self.provider.stopping.wait(LONG))
 
     with served(Slow) as provider:
         slow = provider.resource("test_slow")
         plan = slow.plan({})
         found: list[Any] = []
-        thread = threading.Thread(target=lambda: found.append(plan.apply()))
+        thread = threading.Thread(
+            target=lambda: found.append(plan.apply()), daemon=True
+        )
         thread.start()
-        assert entered.wait(5)
+        assert entered.wait(LONG)
         provider.stop()
-        thread.join(10)
+        thread.join(LONG)
         assert not thread.is_alive()
         assert found[0]["id"] == "True"
 
