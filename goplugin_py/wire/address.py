@@ -9,7 +9,7 @@ PORTS = range(1, 65536)
 # Linux: sockaddr_un.sun_path, less its NUL. Other systems allow less.
 MAX_PATH = 107
 
-_PORT = re.compile(r"[0-9]{1,5}")
+_PORT = re.compile(r"\+?0{,4000}[0-9]{1,5}")  # Go: net.parsePort
 # A path that stands for itself in a URI, as nearly all do.
 _PLAIN_PATH = re.compile(r"/?[\w.~-]+(/[\w.~-]+)*", re.ASCII)
 
