@@ -18,7 +18,6 @@ from goplugin_py.terraform.serving import (
 from goplugin_py.terraform.serving.testing import provider_under_test
 from tests.terraform.serving.served import Thing, provider_of, served
 
-
 # Nothing takes this long, unless the test fails.
 LONG = 30.0
 
