@@ -17,7 +17,7 @@ from interop.python_host import eventually
 def is_running(pid: int) -> bool:
     try:
         status = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
-    except FileNotFoundError:
+    except OSError:  # also where it ends while it is read
         return False
     return status.split()[0] != "Z"
 

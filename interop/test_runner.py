@@ -76,7 +76,7 @@ def is_gone(pid: int) -> bool:
         return (
             Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
         )
-    except FileNotFoundError:
+    except OSError:  # also where it ends while it is read
         return True
 
 

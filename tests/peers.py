@@ -53,6 +53,15 @@ def stop(pid: int | None) -> None:
     until(lambda: os.waitid(os.P_PID, pid, options) is not None)
 
 
+def children(process: int | str = "self") -> set[int]:
+    """Return the ids of a process's children, those not reaped included."""
+    found: set[int] = set()
+    for task in Path(f"/proc/{process}/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has just ended
+            found.update(map(int, (task / "children").read_text().split()))
+    return found
+
+
 def connect(path: str) -> socket.socket:
     """Connect to a unix socket."""
     sock = socket.socket(socket.AF_UNIX)

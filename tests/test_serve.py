@@ -29,7 +29,7 @@ from goplugin_py.services.transport import Transport
 from goplugin_py.wire.environ import VOCABULARY
 from goplugin_py.wire.handshake import Handshake
 from tests.echo import COMMAND, HANDSHAKE, Echo, call, method, serve_config
-from tests.peers import ROOT, WAIT, identity_of, run_python
+from tests.peers import ROOT, WAIT, children, identity_of, run_python
 
 COOKIE = dict([HANDSHAKE.cookie])
 
@@ -425,9 +425,7 @@ def test_a_childs_output_goes_to_the_host_and_does_not_hold_it_up(
         handshake = Handshake.parse(plugin.line())
         with open_channel(handshake.address.target) as channel:
             call(channel)
-            tasks = Path(f"/proc/{plugin.process.pid}/task").iterdir()
-            children = [(task / "children").read_text() for task in tasks]
-            (child,) = map(int, " ".join(children).split())
+            (child,) = children(plugin.process.pid)
             GRPCControllerStub(channel).Shutdown(Empty(), timeout=WAIT)
         assert plugin.end()[0] == 0  # both pipes have ended
         os.kill(child, signal.SIGKILL)

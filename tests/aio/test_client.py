@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -27,15 +26,9 @@ from goplugin_py import (
 from goplugin_py.aio.started import Core
 from tests.aio.conftest import Run, eventually, our_threads
 from tests.aio.echo import COMMAND, Echo, config
-from tests.peers import WAIT
+from tests.peers import WAIT, children
 
 SILENT = (sys.executable, "-c", "import sys; sys.stdin.read()")
-
-
-def processes() -> set[int]:
-    """The children of this process."""
-    tasks = Path("/proc/self/task").glob("*/children")
-    return {int(pid) for each in tasks for pid in each.read_text().split()}
 
 
 @pytest.fixture(params=["plain", "mtls", "mux"])
@@ -185,13 +178,13 @@ def test_a_plugin_that_is_lost_in_its_start_is_an_error_and_leaves_nothing(
         os.kill(core.pid, signal.SIGKILL)
 
     async def main() -> None:
-        before = processes()
+        before = children()
         client = aio.Client(config())
         with monkeypatch.context() as patch:
             patch.setattr(Core, "start", start_and_lose)
             with pytest.raises(ConnectionLost, match="further connection"):
                 await client.start()
-        assert processes() == before
+        assert children() <= before
         assert not our_threads()
         echo = await client.dispense("echo")
         assert await echo(b"x", timeout=WAIT) == b"x"
@@ -225,15 +218,15 @@ def test_a_clients_channel_tells_its_state(run: Run) -> None:
 
 def test_a_cancelled_start_ends_the_process_and_may_be_repeated(run: Run) -> None:
     async def main() -> None:
-        before = processes()
+        before = children()
         client = aio.Client(config(*SILENT, stdin=_open_pipe()))
         for _ in range(2):
             starting = asyncio.create_task(client.start())
-            await eventually(lambda: processes() > before)
+            await eventually(lambda: children() > before)
             starting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await starting
-            assert processes() == before
+            assert children() <= before
             assert not our_threads()
         await client.kill()
         with pytest.raises(ClientClosed):
@@ -254,9 +247,9 @@ def _open_pipe() -> int:
 def test_a_start_goes_on_while_anybody_waits_for_it(run: Run) -> None:
     async def main() -> None:
         client = aio.Client(config())
-        before = processes()
+        before = children()
         tasks = [asyncio.create_task(client.dispense("echo")) for _ in range(2)]
-        await eventually(lambda: processes() > before)
+        await eventually(lambda: children() > before)
         tasks[0].cancel()
         echo = await tasks[1]
         assert tasks[0].cancelled()
@@ -268,10 +261,10 @@ def test_a_start_goes_on_while_anybody_waits_for_it(run: Run) -> None:
 
 def test_who_comes_while_a_start_is_cancelled_begins_anew(run: Run) -> None:
     async def main() -> None:
-        before = processes()
+        before = children()
         client = aio.Client(config())
         first = asyncio.create_task(client.start())
-        await eventually(lambda: processes() > before)
+        await eventually(lambda: children() > before)
         first.cancel()
         await asyncio.sleep(0)  # the cancellation is under way
         echo = await client.dispense("echo")
@@ -285,26 +278,26 @@ def test_who_comes_while_a_start_is_cancelled_begins_anew(run: Run) -> None:
 
 def test_a_forgotten_client_takes_its_plugin_along(run: Run) -> None:
     async def main() -> None:
-        before = processes()
+        before = children()
         client = aio.Client(config())
         await client.start()
         del client
         gc.collect()
-        await eventually(lambda: processes() == before)
+        await eventually(lambda: children() <= before)
 
     run(main())
 
 
 def test_kill_ends_a_start_that_is_under_way(run: Run) -> None:
     async def main() -> None:
-        before = processes()
+        before = children()
         client = aio.Client(config(*SILENT, stdin=_open_pipe()))
         starting = asyncio.create_task(client.start())
-        await eventually(lambda: processes() > before)
+        await eventually(lambda: children() > before)
         await client.kill()
         with pytest.raises(ClientClosed):
             await starting
-        assert processes() == before
+        assert children() <= before
 
     run(main())
 
@@ -354,13 +347,13 @@ def test_a_cancelled_kill_ends_the_plugin_at_once(run: Run) -> None:
 
 def test_a_cancelled_probe_leaves_no_process(run: Run) -> None:
     async def main() -> None:
-        before = processes()
+        before = children()
         task = asyncio.create_task(aio.probe(["/bin/sleep", "60"]))
-        await eventually(lambda: processes() > before)
+        await eventually(lambda: children() > before)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert processes() == before
+        assert children() <= before
 
     run(main())
 

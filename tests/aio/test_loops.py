@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 import threading
 
@@ -13,7 +14,7 @@ from goplugin_py import aio
 from goplugin_py.aio.poller import quiet_poller
 from tests.aio.conftest import LOOPS, Run
 from tests.aio.echo import config
-from tests.peers import WAIT, run_python
+from tests.peers import SCRIPT_WAIT, WAIT, run_python, until
 
 CALLS = 50
 
@@ -120,11 +121,10 @@ def test_a_process_ends_at_once_with_its_channels_unclosed(
     """grpc/grpc#29560, #39297; `kill` was forgotten too, and the plugin ends."""
     out, errors = run_python(TIMER, UNCLOSED, what, kind)
     pid, seconds = out.split()
-    # Half a second when idle.
-    assert float(seconds) < WAIT / 2
+    # Half a second when idle, and many where others have the processor; not for ever.
+    assert float(seconds) < SCRIPT_WAIT / 2
     assert errors == ""
-    with pytest.raises(FileNotFoundError), open(f"/proc/{pid}/stat"):
-        pass
+    until(lambda: not os.path.exists(f"/proc/{pid}"))
 
 
 def test_the_names_that_block_do_not_import_those_that_are_awaited() -> None:

@@ -275,7 +275,7 @@ def test_bytes_arrive_intact_both_ways_on_many_streams(
 def test_a_hundred_streams_are_open_at_once_and_share_one_thread(
     sessions: Sessions, loop: Loop
 ) -> None:
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     pairs = [
         sessions.open(sessions.client if number % 2 else sessions.server)
         for number in range(100)
@@ -289,7 +289,7 @@ def test_a_hundred_streams_are_open_at_once_and_share_one_thread(
     for number, (near, far) in enumerate(pairs):
         far.wait_for(b"%d" % number)
         near.wait_for(b"-%d" % number)
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= threads
     assert [thread.name for thread in threading.enumerate()].count(loop._name) == 1
 
 
@@ -933,7 +933,7 @@ def test_nothing_is_left_of_sessions_and_links(loop: Loop, directory: str) -> No
     tunnel.close()
     until(lambda: not loop.is_running)
     until(lambda: set(threading.enumerate()) <= threads)
-    assert sockets_of_this_process() == before
+    until(lambda: sockets_of_this_process() <= before)
 
 
 def test_a_failing_user_does_not_end_the_session(

@@ -260,7 +260,7 @@ def test_the_wire_shows_nothing_of_what_is_said(
 
 
 def test_many_links_share_one_thread(tunnel: Tunnel, loop: Loop) -> None:
-    threads = threading.active_count()
+    threads = set(threading.enumerate())
     links = [tunnel.connect() for _ in range(100)]
     for number, (near, _) in enumerate(links):
         near.sendall(b"%d" % number)
@@ -268,7 +268,7 @@ def test_many_links_share_one_thread(tunnel: Tunnel, loop: Loop) -> None:
         assert receive(far, len(b"%d" % number)) == b"%d" % number
     for near, far in reversed(links):
         exchange(near, far)
-    assert threading.active_count() == threads
+    assert set(threading.enumerate()) <= threads
     assert [thread.name for thread in threading.enumerate()].count(loop._name) == 1
 
 
@@ -770,7 +770,7 @@ def test_closing_a_relay_ends_its_links_and_leaves_nothing(
     relays.close()
     tunnel.close()
     until(lambda: not loop.is_running)
-    assert sockets_of_this_process() == before
+    until(lambda: sockets_of_this_process() <= before)
 
 
 def test_a_relay_may_be_closed_twice_and_before_it_began(relays: Relays) -> None:

@@ -69,8 +69,8 @@ def output_of(*command: str | Path, secure: SecureConfig, **options: Any) -> str
     return text
 
 
-def descriptors() -> list[str]:
-    return sorted(os.listdir("/proc/self/fd"))
+def descriptors() -> set[str]:
+    return set(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture(params=["memory", "file"])
@@ -163,7 +163,7 @@ def test_another_file_is_not_started(
     assert f"{path} has {path.stat().st_size} bytes and was changed at " in text
     assert not mark.exists()
     assert runner.pid is None
-    assert descriptors() == before
+    assert descriptors() <= before
     assert list(temporary.iterdir()) == []
 
 
@@ -336,7 +336,7 @@ def test_a_program_that_is_not_there_is_told_as_without_a_checksum(
             client = Client(client_config(command, secure=secure))
             with pytest.raises(LaunchError, match=f"can't run '{command}': {reason}"):
                 client.start()
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 # Faults
@@ -350,7 +350,7 @@ def test_nothing_is_left_when_the_right_program_can_not_run(
     client = Client(client_config(str(path), secure=checksum(path)))
     with pytest.raises(LaunchError, match="Exec format error"):
         client.start()
-    assert descriptors() == before
+    assert descriptors() <= before
     assert list(temporary.iterdir()) == []
 
 
@@ -366,7 +366,7 @@ def test_nothing_is_left_when_there_is_no_room_for_the_copy(
     client = Client(client_config(str(path), secure=checksum(path)))
     with pytest.raises(LaunchError, match="No space left on device"):
         client.start()
-    assert descriptors() == before
+    assert descriptors() <= before
     assert list(temporary.iterdir()) == []
 
 

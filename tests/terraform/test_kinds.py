@@ -81,7 +81,7 @@ def test_an_ephemeral_resource_is_renewed_in_time(provider: Provider) -> None:
     with pytest.warns(ProviderWarning, match="Closed after 111"):
         opened.close()
     opened.renew()
-    assert not any("renew" in each.name for each in threading.enumerate())
+    until(lambda: not any("renew" in each.name for each in threading.enumerate()))
 
 
 def test_what_exists_is_listed_up_to_a_limit(provider: Provider) -> None:
