@@ -32,7 +32,7 @@ FLOOR = .pytest_cache/matrix/floor.json
 .NOTPARALLEL:
 
 .PHONY: help install demo iglu test check lint format types generated proto fixtures \
-	interop coverage bench soak stress clean
+	interop coverage wheel bench soak stress clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 14
@@ -114,6 +114,25 @@ coverage: fixtures peers ## run all tests and see what they reach
 	@$(BIN)/coverage report
 	@$(BIN)/coverage report --include='goplugin_py/wire/*' --fail-under=95
 
+# What is copied lacks the package, so that the tests can only find the installed one.
+WHEEL_TREE = build/wheel
+WHEEL_TESTS = tests/wire tests/hclog tests/test_errors.py tests/test_plugin.py \
+	interop/test_cli.py interop/test_examples.py interop/test_go_host.py \
+	interop/test_python_host.py interop/test_terraform_host.py
+
+wheel: fixtures ## build the wheel, install it elsewhere, and test it there
+	@rm -rf dist .venv-wheel $(WHEEL_TREE)
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
+	@$(BIN)/python -m venv .venv-wheel
+	@.venv-wheel/bin/python -m pip install --quiet --disable-pip-version-check \
+	  "$$(echo dist/*.whl)[dev]"
+	@mkdir -p $(WHEEL_TREE)
+	@tar -cf - --exclude=./goplugin_py --exclude=./go-fixtures/bin --exclude='./.*' \
+	  --exclude=./build --exclude=./dist . | tar -xf - -C $(WHEEL_TREE)
+	@ln -s $(CURDIR)/go-fixtures/bin $(WHEEL_TREE)/go-fixtures/bin
+	@cd $(WHEEL_TREE) && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" \
+	  $(CURDIR)/.venv-wheel/bin/python -m $(PYTEST) $(WHEEL_TESTS)
+
 bench: $(INSTALLED) ## measure beside other libraries, on a quiet machine
 	@$(BIN)/python -m interop.fixtures echo-host echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.bench
@@ -132,7 +151,7 @@ stress: $(INSTALLED) ## 1,000 starts, every fault, a million log lines, random c
 	@$(BIN)/python -m interop.stress
 
 clean: ## remove what these targets made
-	@rm -rf $(VENV) .venv-bench .venv-floor .venv-proto .venv-protoc-go \
+	@rm -rf $(VENV) .venv-bench .venv-floor .venv-proto .venv-protoc-go .venv-wheel \
 	  go-fixtures/bin build dist .coverage .coverage.* .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 	@find goplugin_py interop tests examples proto go-fixtures \

@@ -116,6 +116,9 @@ FIXTURES = {
         Fixture("cty", "cty"),
         Fixture("dirhash", "dirhash"),
         Fixture(
+            "actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint"
+        ),
+        Fixture(
             "terraform-provider-time",
             "terraform-provider-time",
             "github.com/hashicorp/terraform-provider-time",

@@ -34,6 +34,7 @@ ABOUT_OTHER_THINGS = {
     "terraform_installed",
     "terraform_packages",
     "terraform_products",
+    "workflows",
 }
 
 
