@@ -172,6 +172,14 @@ def test_a_failure_opens_its_log_and_nothing_in_it_is_code(browser: Page) -> Non
     assert "failed" in dialog(browser)
 
 
+def test_failures_stand_above_the_table_with_their_logs(browser: Page) -> None:
+    """Those, too, that are about no peer."""
+    browser("document.querySelector('.problems summary').click()")
+    text = browser("document.querySelector('.problems').innerText")
+    assert FAILING in text
+    assert LOG in text
+
+
 def test_a_row_opens_the_demand_with_all_its_tests(browser: Page) -> None:
     browser("document.querySelector(\"[data-row='log.exceptions'] .row\").click()")
     text = dialog(browser)

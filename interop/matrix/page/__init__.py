@@ -73,7 +73,11 @@ def _environments(results: Results) -> str:
 def _problems(results: Results) -> str:
     if not results.failures:
         return ""
-    items = "\n".join(f"<li>{_text(each.key)}</li>" for each in results.failures)
+    items = "\n".join(
+        f"<li><details><summary>{_text(each.key)}</summary>"
+        f"<pre>{_text(each.log)}</pre></details></li>"
+        for each in results.failures
+    )
     return f'<section class="problems"><h2>Failed</h2><ul>\n{items}\n</ul></section>'
 
 
