@@ -32,7 +32,7 @@ FLOOR = .pytest_cache/matrix/floor.json
 .NOTPARALLEL:
 
 .PHONY: help install demo iglu test check lint format types generated proto fixtures \
-	interop coverage wheel bench soak stress clean
+	interop coverage wheel docs bench soak stress clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1	\2/p' Makefile | expand -t 14
@@ -133,6 +133,13 @@ wheel: fixtures ## build the wheel, install it elsewhere, and test it there
 	@cd $(WHEEL_TREE) && PATH="$(CURDIR)/.venv-wheel/bin:$$PATH" \
 	  $(CURDIR)/.venv-wheel/bin/python -m $(PYTEST) $(WHEEL_TESTS)
 
+# In an environment of its own: nothing else needs what it is built with.
+docs: $(INSTALLED) ## build the site from docs/ into build/site; warnings are errors
+	@$(BIN)/python -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install --quiet --disable-pip-version-check '.[docs]'
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --clean \
+	  --config-file website/mkdocs.yml
+
 bench: $(INSTALLED) ## measure beside other libraries, on a quiet machine
 	@$(BIN)/python -m interop.fixtures echo-host echo-plugin callback-plugin-1.8.0
 	@$(BIN)/python -m interop.bench
@@ -151,7 +158,7 @@ stress: $(INSTALLED) ## 1,000 starts, every fault, a million log lines, random c
 	@$(BIN)/python -m interop.stress
 
 clean: ## remove what these targets made
-	@rm -rf $(VENV) .venv-bench .venv-floor .venv-proto .venv-protoc-go .venv-wheel \
+	@rm -rf $(VENV) .venv-bench .venv-docs .venv-floor .venv-proto .venv-protoc-go .venv-wheel \
 	  go-fixtures/bin build dist .coverage .coverage.* .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
 	@find goplugin_py interop tests examples proto go-fixtures \
