@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from goplugin_py import Client
+from goplugin_py.services.relayed import RelayedTransport, made
 from interop.echo_pb2 import Payload
 from interop.echo_plugin import COMMAND as PYTHON_PLUGIN
 from interop.fixtures import binary
@@ -34,8 +35,10 @@ def client(request: pytest.FixtureRequest) -> Iterator[Client]:
 def context_of(client: Client) -> ssl.SSLContext:
     """Return what a host shows its plugin, without a look at what that shows."""
     assert client._link is not None
-    context = client._link._transport._client_context
-    assert context is not None
+    transport = client._link._transport
+    assert isinstance(transport, RelayedTransport)
+    assert transport._client_context is not None
+    context = made(transport._client_context)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
