@@ -13,6 +13,7 @@ REQUIRED = ALLOWED - {"differs"}
 ABOUT_OTHER_THINGS = {
     "bench",
     "dask",
+    "docs",
     "examples",
     "iglu",
     "matrix",
