@@ -62,6 +62,14 @@ PLUGINS = {"kv": Plugin.from_stub(KVStub)}
 config = ClientConfig(command=["kv-plugin"], handshake=HANDSHAKE, plugins=PLUGINS)
 state = Path("state.json")
 """
+# What is detached would outlive a snippet that fails.
+DETACHED = """\
+import atexit, contextlib, os, signal
+@atexit.register
+def end():
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(ReattachConfig.from_json(state.read_text()).pid, signal.SIGKILL)
+"""
 ATTACHABLE = """\
 first = Client(replace(config, auto_mtls=False, detach=True))
 state.write_text(first.reattach_config().to_json())
@@ -101,6 +109,34 @@ Path("vault-plugin-secrets-kv").symlink_to(program)
 checksum = hashlib.sha256(program.read_bytes()).digest()
 """
 
+# Snippets of a plugin, below a prelude, under go-plugin's example host.
+KV_PLUGIN = """\
+from pathlib import Path
+from kv_pb2 import Empty, GetResponse
+from kv_pb2_grpc import KVServicer, add_KVServicer_to_server
+from goplugin_py import HandshakeConfig, Plugin, ServeConfig, serve
+import asyncio, logging
+async def store(key, value):
+    Path("kv_" + key).write_bytes(value)
+class KV(KVServicer):
+    def Put(self, request, context):
+        stored(request.key)
+        Path("kv_" + request.key).write_bytes(request.value)
+        return Empty()
+    def Get(self, request, context):
+        return GetResponse(value=Path("kv_" + request.key).read_bytes())
+kv = Plugin.from_servicer(add_KVServicer_to_server, KV())
+handshake = HandshakeConfig(1, "BASIC_PLUGIN", "hello")
+"""
+# Ends the server as soon as it has told its address.
+TOLD = """\
+import threading
+from goplugin_py import ServeTestConfig as Config
+def ServeTestConfig(on_ready):
+    stop = threading.Event()
+    return Config(on_ready=lambda config: (on_ready(config), stop.set()), stop=stop)
+"""
+
 # By page and first line.
 SCENES = {
     "hosts: ClientConfig(": Scene(
@@ -115,13 +151,13 @@ SCENES = {
         on_loop=True,
     ),
     "hosts: client = Client(replace(config, auto_mtls=False, detach=True))": Scene(
-        before=KV_HOST,
+        before=KV_HOST + DETACHED,
         after="print(ReattachConfig.from_json(state.read_text()).pid == client.pid)\n"
         "client.kill()\n",
         prints="True",
     ),
     "hosts: reattach = ReattachConfig.from_json(state.read_text())": Scene(
-        before=KV_HOST + ATTACHABLE,
+        before=KV_HOST + DETACHED + ATTACHABLE,
         after="client.dispense('kv').Put(PutRequest(key='a', value=b'1'))\n"
         "print(Path('kv_a').exists())\nclient.kill()\nfirst.kill()\n",
         prints="True",
@@ -130,6 +166,9 @@ SCENES = {
         before=KV_HOST + "my_runner = CommandRunner\n",
         after="test_my_runner()\nprint('kept')\n",
         prints="kept",
+    ),
+    "plugins: def tell(config):": Scene(
+        before=KV_PLUGIN + TOLD, after="print('ended')\n", prints="ended"
     ),
     'security: SecureConfig(bytes.fromhex(CHECKSUM), hash="sha256")': Scene(
         before=KV_HOST
@@ -173,25 +212,6 @@ SCENES = {
     ),
 }
 
-# Snippets of a plugin, below a prelude, under go-plugin's example host.
-KV_PLUGIN = """\
-from pathlib import Path
-from kv_pb2 import Empty, GetResponse
-from kv_pb2_grpc import KVServicer, add_KVServicer_to_server
-from goplugin_py import HandshakeConfig, Plugin, ServeConfig, serve
-import asyncio, logging
-async def store(key, value):
-    Path("kv_" + key).write_bytes(value)
-class KV(KVServicer):
-    def Put(self, request, context):
-        stored(request.key)
-        Path("kv_" + request.key).write_bytes(request.value)
-        return Empty()
-    def Get(self, request, context):
-        return GetResponse(value=Path("kv_" + request.key).read_bytes())
-kv = Plugin.from_servicer(add_KVServicer_to_server, KV())
-handshake = HandshakeConfig(1, "BASIC_PLUGIN", "hello")
-"""
 SERVE = 'plugins: serve(ServeConfig(handshake=handshake, plugins={"kv": kv}))'
 GUARD = "plugins: import goplugin_py"
 LOG = 'plugins: logging.getLogger("kv").info("stored", extra={"key": key})'
@@ -203,7 +223,6 @@ SKETCHES = {
     "hosts: service_id = broker.next_id()",
     "hosts: async with await broker.accept_and_serve(service_id, register) as server:",
     "hosts: def in_bubblewrap(spec):",
-    "plugins: def tell(config):",
     "supervision: with plugin.lease() as lease:",
     (
         'terraform-provider: raise ProviderError("No such region", '
