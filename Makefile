@@ -161,5 +161,5 @@ clean: ## remove what these targets made
 	@rm -rf $(VENV) .venv-bench .venv-docs .venv-floor .venv-proto .venv-protoc-go .venv-wheel \
 	  go-fixtures/bin build dist .coverage .coverage.* .hypothesis .mypy_cache \
 	  .pytest_cache .ruff_cache
-	@find goplugin_py interop tests examples proto go-fixtures \
+	@find goplugin_py interop tests examples proto go-fixtures website \
 	  -name __pycache__ -prune -exec rm -rf {} +
