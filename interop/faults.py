@@ -30,6 +30,9 @@ FAULTS: dict[str, Callable[[], BaseException]] = {
     "interrupt": KeyboardInterrupt,
 }
 
+# Another temporary directory is taken then.
+_TRIED_TWICE = {"_new_directory"}
+
 _PACKAGE = Path(goplugin_py.__file__).parent
 # Pure code and generated code take nothing that could be left.
 _OTHERS = (str(_PACKAGE / "wire"), str(_PACKAGE / "_pb"))
@@ -81,7 +84,10 @@ def attempt(fault: Fault, options: dict[str, object]) -> str:
 
 
 def main(kind: str, options: dict[str, object], first: int, stride: int) -> None:
-    """Let each step fail, or each so-manieth, until there are no more."""
+    """Let each step fail, or each so-manieth, until there are no more.
+
+    What is left must be nothing, and the start must fail, or have another way.
+    """
     for _ in range(2):  # what the first start opens for good
         attempt(Fault(sys.maxsize, MemoryError), options)
     before = settled()
@@ -92,7 +98,8 @@ def main(kind: str, options: dict[str, object], first: int, stride: int) -> None
             break
         after = settled(before)
         assert not after - before, f"{fault.step}: {raised}, {after - before}"
-        assert raised, f"{fault.step}: {kind} went unnoticed"
+        has_another_way = kind == "descriptors" and fault.step in _TRIED_TWICE
+        assert raised or has_another_way, f"{fault.step}: {kind} went unnoticed"
     print(number)
 
 
