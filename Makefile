@@ -141,7 +141,8 @@ docs: $(INSTALLED) ## build the site from docs/ into build/site; warnings are er
 	  --config-file website/mkdocs.yml
 
 bench: $(INSTALLED) ## measure beside other libraries, on a quiet machine
-	@$(BIN)/python -m interop.fixtures echo-host echo-plugin callback-plugin-1.8.0
+	@$(BIN)/python -m interop.fixtures echo-host echo-plugin callback-plugin-1.8.0 \
+	  schema-provider terraform-provider-time
 	@$(BIN)/python -m interop.bench
 
 # Here, so that no test waits for a download.
