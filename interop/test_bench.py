@@ -123,6 +123,11 @@ def test_a_round_without_its_counterpart_is_left_out() -> None:
     assert samples.ratio("call", "ours", "nobody") is None
 
 
+def test_a_missed_target_names_its_cost() -> None:
+    target = Target("a call", Spread(2, 2, 2), 1.6, cost="a hop")
+    assert target.verdict == "missed by 25%: a hop"
+
+
 @pytest.mark.parametrize(
     ("spread", "verdict"),
     [
