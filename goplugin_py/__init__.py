@@ -1,6 +1,6 @@
 """HashiCorp's go-plugin for Python: hosts for Go plugins, plugins for Go hosts."""
 
-import importlib
+from goplugin_py.lazy import lazy
 
 # What `typing` calls so; importing that costs more than all else here.
 TYPE_CHECKING = False
@@ -153,15 +153,4 @@ _HOMES = {
     "serve": "serving",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
-    value: object = getattr(home, name)
-    globals()[name] = value  # this function is not asked again
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, dict.fromkeys(__all__, "errors") | _HOMES)

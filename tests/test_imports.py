@@ -1,6 +1,8 @@
 """Which imports load what, and that every public name is there and explained."""
 
+import importlib
 import inspect
+import pkgutil
 import sys
 
 import pytest
@@ -111,15 +113,28 @@ def test_the_order_of_imports_does_not_matter(order: str) -> None:
     run_python(order)
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        _ = goplugin_py.nothing
-    with pytest.raises(ImportError):
-        exec("from goplugin_py import nothing")
-
-
 def test_the_version_is_the_distributions() -> None:
     from importlib.metadata import version
 
     assert goplugin_py.__version__ == version("goplugin_py")
     assert sys.version_info >= (3, 11)
+
+
+LAZY = ("", ".aio", ".registry", ".terraform", ".terraform.aio", ".terraform.serving")
+
+
+@pytest.mark.parametrize("package", LAZY, ids=lambda name: name or "goplugin_py")
+def test_no_name_becomes_a_module_when_that_is_imported_first(package: str) -> None:
+    """Python sets a module that it imports as an attribute of its package."""
+    module = importlib.import_module(f"goplugin_py{package}")
+    files = {each.name for each in pkgutil.iter_modules(module.__path__)}
+    public = {"cty", "schema", "tfplugin5", "tfplugin6"}
+    assert files & set(module.__all__) <= public
+
+
+@pytest.mark.parametrize("package", LAZY, ids=lambda name: name or "goplugin_py")
+def test_an_unknown_name_is_an_attribute_error(package: str) -> None:
+    module = importlib.import_module(f"goplugin_py{package}")
+    assert set(module.__all__) <= set(dir(module))
+    with pytest.raises(AttributeError, match=f"'goplugin_py{package}' has no .*'nope'"):
+        _ = module.nope

@@ -4,7 +4,7 @@ Configurations and errors are the same for both. Stubs are on channels of `grpc.
 servicers may have coroutine functions. `Plugin` only has other types.
 """
 
-import importlib
+from goplugin_py.lazy import lazy
 
 # What `typing` calls so; importing that costs more than all else here.
 TYPE_CHECKING = False
@@ -39,14 +39,4 @@ _HOMES = {
     "serve": "serving",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value  # this function is not asked again
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
+from goplugin_py.lazy import lazy
 from goplugin_py.registry.directory import Changes, Problem, Registry
 from goplugin_py.registry.manifest import Manifest, parse_manifest
 from goplugin_py.registry.versions import Constraint, Version
@@ -25,10 +25,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    if name not in ("ManifestPlugin", "ask_manifest"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # They need gRPC and protobuf, which looking at a directory does not.
-    value: object = getattr(importlib.import_module(f"{__name__}.report"), name)
-    globals()[name] = value
-    return value
+# They need gRPC and protobuf, which looking at a directory does not.
+_HOMES = {"ManifestPlugin": "report", "ask_manifest": "report"}
+
+__getattr__, __dir__ = lazy(__name__, dict.fromkeys(__all__, "directory") | _HOMES)

@@ -15,7 +15,7 @@ command, so start-up time counts. Values need the `msgpack` library, which comes
 the extra `goplugin_py[terraform]`.
 """
 
-import importlib
+from goplugin_py.lazy import lazy
 
 # What `typing` calls so; importing that costs more than all else here.
 TYPE_CHECKING = False
@@ -70,7 +70,6 @@ __all__ = [  # noqa: RUF022 - grouped
     "UnknownName",
 ]
 
-_MODULES = ("cty", "schema", "tfplugin5", "tfplugin6")
 _HOMES = {
     "Action": "plan",
     "Diagnostic": "diagnostics",
@@ -80,20 +79,11 @@ _HOMES = {
     "Severity": "diagnostics",
     "State": "state",
     "UNKNOWN": "cty",
+    "cty": "cty",
     "find_provider": "search",
+    "schema": "schema",
+    "tfplugin5": "tfplugin5",
+    "tfplugin6": "tfplugin6",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _MODULES:
-        return importlib.import_module(f"{__name__}.{name}")
-    home = importlib.import_module(f"{__name__}.{_HOMES.get(name, 'errors')}")
-    value: object = getattr(home, name)
-    globals()[name] = value  # this function is not asked again
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, dict.fromkeys(__all__, "errors") | _HOMES)

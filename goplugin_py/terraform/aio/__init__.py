@@ -12,7 +12,7 @@ Each operation runs on a thread of its own while it is awaited. Cancelling it ca
 its call, and waits for that thread.
 """
 
-import importlib
+from goplugin_py.lazy import lazy
 
 # What `typing` calls so; importing that costs more than all else here.
 TYPE_CHECKING = False
@@ -24,14 +24,4 @@ __all__ = ["Plan", "Provider"]
 
 _HOMES = {"Plan": "plan", "Provider": "provider"}
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value  # this function is not asked again
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

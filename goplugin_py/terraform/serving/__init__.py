@@ -19,7 +19,7 @@ Served in the protocols 5 and 6, to Terraform and OpenTofu. Values need the `msg
 library, which comes with the extra `goplugin_py[terraform]`.
 """
 
-import importlib
+from goplugin_py.lazy import lazy
 
 # What `typing` calls so; importing that costs more than all else here.
 TYPE_CHECKING = False
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from goplugin_py.terraform.serving.data_source import DataSource
     from goplugin_py.terraform.serving.ephemeral_resource import EphemeralResource
     from goplugin_py.terraform.serving.fields import attribute, block
-    from goplugin_py.terraform.serving.function import function
+    from goplugin_py.terraform.serving.function_spec import function
     from goplugin_py.terraform.serving.model import Nested
     from goplugin_py.terraform.serving.plugin import serve, serve_config
     from goplugin_py.terraform.serving.problems import (
@@ -70,34 +70,23 @@ __all__ = [  # noqa: RUF022 - grouped
 ]
 
 _HOMES = {
-    "DataSource": "serving.data_source",
-    "EphemeralResource": "serving.ephemeral_resource",
-    "Gone": "serving.problems",
-    "MovedState": "serving.resource",
-    "Nested": "serving.model",
-    "Nesting": "schema",
-    "Provider": "serving.provider",
-    "ProviderError": "serving.problems",
-    "Resource": "serving.resource",
-    "UNKNOWN": "cty",
-    "attribute": "serving.fields",
-    "block": "serving.fields",
-    "function": "serving.function",
-    "report": "serving.problems",
-    "serve": "serving.plugin",
-    "serve_config": "serving.plugin",
-    "warn": "serving.problems",
+    "DataSource": "data_source",
+    "EphemeralResource": "ephemeral_resource",
+    "Gone": "problems",
+    "MovedState": "resource",
+    "Nested": "model",
+    "Nesting": ".schema",
+    "Provider": "provider",
+    "ProviderError": "problems",
+    "Resource": "resource",
+    "UNKNOWN": ".cty",
+    "attribute": "fields",
+    "block": "fields",
+    "function": "function_spec",
+    "report": "problems",
+    "serve": "plugin",
+    "serve_config": "plugin",
+    "warn": "problems",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = importlib.import_module(f"goplugin_py.terraform.{_HOMES[name]}")
-    value: object = getattr(home, name)
-    globals()[name] = value  # this function is not asked again
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -12,7 +12,7 @@ from goplugin_py import ConfigError
 from goplugin_py.terraform.cty import CtyError, Index, Value
 from goplugin_py.terraform.schema import Function, Parameter
 from goplugin_py.terraform.serving.declaring import layout_of
-from goplugin_py.terraform.serving.function import FunctionSpec, spec_of
+from goplugin_py.terraform.serving.function_spec import FunctionSpec, spec_of
 from goplugin_py.terraform.serving.layout import description_of
 from goplugin_py.terraform.serving.shapes import Shape, below, shape_of
 
