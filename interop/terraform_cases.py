@@ -44,12 +44,14 @@ class Case:
         return {"required_providers": {kind: {"source": self.address}}}
 
 
-BOX = {
+# Everything that a box of the shelf provider can have.
+FULL: dict[str, Any] = {
     "name": "a",
     "weight": Decimal("0.1"),
     "code": "c",
+    "secret": "s",
     "labels": {"k": "v"},
-    "tags": ["x", "y"],
+    "tags": {"x", "y"},
     "content": {"deep": [1, "a", True]},
     "lock": {"name": "l"},
     "items": [{"name": "i"}, {"name": "j"}],
@@ -58,6 +60,10 @@ BOX = {
     "slot": [{"name": "n"}, {"name": "o"}],
     "side": [{"name": "b"}, {"name": "c"}],
     "lid": {"colour": "red"},
+}
+# In JSON, and as Terraform 1.5 takes it, which has no write-only attributes.
+BOX = {key: value for key, value in FULL.items() if key != "secret"} | {
+    "tags": ["x", "y"]
 }
 BASE = {"base_rfc3339": "2020-02-12T06:36:13Z"}
 NOTE = {"title": "A title", "text": "one <two> & three", "tags": ["b", "a"]}

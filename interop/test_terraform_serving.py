@@ -21,28 +21,12 @@ from goplugin_py.terraform import (
 )
 from goplugin_py.terraform.cty import Unknown, without_refinements
 from interop.fixtures import binary
+from interop.terraform_cases import FULL
 from tests.peers import ROOT
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 
 TWIN = ROOT / "tests" / "terraform" / "serving" / "shelf.py"
-
-FULL: dict[str, Any] = {
-    "name": "a",
-    "weight": Decimal("0.1"),
-    "code": "c",
-    "secret": "s",
-    "labels": {"k": "v"},
-    "tags": {"x", "y"},
-    "content": {"deep": [1, "a", True]},
-    "lock": {"name": "l"},
-    "items": [{"name": "i"}, {"name": "j"}],
-    "parts": {"p": {"name": "q"}},
-    "stamps": [{"name": "s"}, {"name": "t"}],
-    "slot": [{"name": "n"}, {"name": "o"}],
-    "side": [{"name": "b"}, {"name": "c"}],
-    "lid": {"colour": "red"},
-}
 NEW_PART = {"name": "new"}
 
 # Each row is the life of a box: one configuration after the other.

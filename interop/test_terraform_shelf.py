@@ -6,7 +6,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -25,25 +24,9 @@ from goplugin_py.terraform.cty import SetValue, Unknown
 from goplugin_py.terraform.resource import Resource
 from goplugin_py.terraform.schema import Nesting
 from interop.fixtures import binary
+from interop.terraform_cases import FULL
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
-
-FULL: dict[str, Any] = {
-    "name": "a",
-    "weight": Decimal("0.1"),
-    "code": "c",
-    "secret": "s",
-    "labels": {"k": "v"},
-    "tags": {"x", "y"},
-    "content": {"deep": [1, "a", True]},
-    "lock": {"name": "l"},
-    "items": [{"name": "i"}, {"name": "j"}],
-    "parts": {"p": {"name": "q"}},
-    "stamps": [{"name": "s"}, {"name": "t"}],
-    "slot": [{"name": "n"}, {"name": "o"}],
-    "side": [{"name": "b"}, {"name": "c"}],
-    "lid": {"colour": "red"},
-}
 
 
 @pytest.fixture
