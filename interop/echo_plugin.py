@@ -284,6 +284,7 @@ def _fork() -> None:
     if child == 0:
         os.write(writing, b"\0")
         signal.pause()
+    os.close(writing)  # or a child that crashes would be waited for
     os.read(reading, 1)
     os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)

@@ -73,10 +73,16 @@ def test_exception_in_a_method_is_an_error_of_that_call_alone() -> None:
     assert not report.stray_lines
 
 
-@pytest.mark.parametrize("effect", ["raise-in-thread", "raise-in-del", "fork", "spawn"])
+@pytest.mark.parametrize("effect", ["raise-in-thread", "raise-in-del", "spawn"])
 def test_what_a_plugin_does_besides_is_no_harm(effect: str) -> None:
     """Uncaught exceptions are records; children have signals and pipes of their own."""
     run_aio("unary", ECHO_UNARY=effect).assert_healthy()
+
+
+def test_a_plugin_may_fork_where_grpc_lets_go_of_the_child() -> None:
+    """Else grpcio goes on in it, and about one child in ten crashes (grpcio 1.85)."""
+    env = {"ECHO_UNARY": "fork", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    run_aio("unary", **env).assert_healthy()
 
 
 @loops

@@ -36,7 +36,7 @@ with echo(echo_config("/bin/sh", "-c", script, sys.argv[1])) as (_, stub):
 """
 
 CALLING_HOST = """
-import os, queue, sys, threading
+import os, queue, signal, sys
 from interop.echo_pb2 import Payload
 from interop.python_host import echo, echo_config
 
@@ -49,7 +49,7 @@ with echo(echo_config(*sys.argv[1:])) as (client, stub):
     assert os.getpgid(client.pid) == os.tcgetpgrp(0) == os.getpgrp()
     try:
         print("ready", flush=True)
-        threading.Event().wait(60)
+        signal.pause()  # an Event that is interrupted may lose its lock
     except KeyboardInterrupt:
         sent.put(Payload(number=2))
         print("after it came", next(answers).number)
