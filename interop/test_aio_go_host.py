@@ -81,8 +81,8 @@ def test_what_a_plugin_does_besides_is_no_harm(effect: str) -> None:
 
 def test_a_plugin_may_fork_where_grpc_lets_go_of_the_child() -> None:
     """Else grpcio goes on in it, and about one child in ten crashes (grpcio 1.85)."""
-    env = {"ECHO_UNARY": "fork", "GRPC_ENABLE_FORK_SUPPORT": "0"}
-    run_aio("unary", **env).assert_healthy()
+    report = run_aio("unary", ECHO_UNARY="fork", GRPC_ENABLE_FORK_SUPPORT="0")
+    report.assert_healthy()
 
 
 @loops
